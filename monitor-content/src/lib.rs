@@ -1,0 +1,1 @@
+//! Detectors, redaction, the streaming window, token counting.

@@ -1,0 +1,2 @@
+//! The kernel programs of Weir.
+fn main() {}

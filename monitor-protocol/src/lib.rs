@@ -1,0 +1,1 @@
+//! LLM wire protocols: recognise, read, edit, refuse, usage.

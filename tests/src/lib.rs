@@ -1,0 +1,1 @@
+//! The lab: stand-in providers, namespaces and workloads on the real kernel.
