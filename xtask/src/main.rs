@@ -1,2 +1,72 @@
-//! Set-up, build, demo, test and bench of Weir.
-fn main() {}
+//! Set-up, build, demo, test and bench of Weir: `cargo xtask build | demo | test | bench | lab`.
+//!
+//! Only the standard library, so that it compiles in seconds on a machine that has nothing else yet.
+
+mod kernel;
+mod paths;
+mod step;
+mod toolchain;
+
+use std::process::{Command, ExitCode};
+
+use paths::Paths;
+use step::{Failure, run, say};
+
+const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
+
+  build    find or install what the kernel programs need, build them and the agent
+  demo     build what is missing and run the demo
+  test     run the tests, the end-to-end ones on the real kernel included
+  bench    measure the agent against its floor
+  lab      set up the lab alone and leave it running";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    match dispatch(command.as_deref(), &rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("error: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One arm per subcommand; each gets the arguments after its name.
+fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> {
+    let paths = Paths::find()?;
+    match command {
+        Some("build") => {
+            no_arguments("build", arguments)?;
+            build(&paths)
+        }
+        Some(other) => Err(Failure::new(format!("no such command here: {other}\n\n{USAGE}"))),
+        None => Err(Failure::new(USAGE)),
+    }
+}
+
+/// The kernel object first, because the agent embeds it; then the agent.
+fn build(paths: &Paths) -> Result<(), Failure> {
+    kernel::build(paths)?;
+    let binary = paths.target.join("release/weir");
+    let mut cargo = Command::new(paths::cargo());
+    cargo
+        .current_dir(&paths.root)
+        .args(["build", "--release", "--package", "monitor"]);
+    if binary.exists() {
+        cargo.arg("--quiet");
+    } else {
+        say("building the agent");
+    }
+    run(&mut cargo)
+}
+
+fn no_arguments(command: &str, arguments: &[String]) -> Result<(), Failure> {
+    match arguments.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::new(format!(
+            "cargo xtask {command} takes no argument, but was given {first}"
+        ))),
+    }
+}
