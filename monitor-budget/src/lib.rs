@@ -1,1 +1,41 @@
 //! The token ledger: reserve, meter, settle.
+//!
+//! # The rules
+//!
+//! A [`Budget`] is a limit of tokens in a rolling window. Its account holds three figures: what is **settled** in the window,
+//! what open reservations have **reserved**, and the **debt** that was spent beyond reservations and has not found room yet.
+//!
+//! 1. [`Ledger::reserve`] takes tokens from every budget of a request in one step, or from none. It succeeds only where
+//!    `settled + reserved + tokens ≤ limit`, so that `settled + reserved ≤ limit` holds at every moment. (A limit lowered below what is
+//!    outstanding denies until enough has left the window.)
+//! 2. [`Reservation::extend`] does the same for a further slice while an answer streams.
+//! 3. [`Reservation::settle`] gives the reservation back and charges what was spent, at the moment of settling. The part of the charge within
+//!    the reservation is settled. The part beyond it is debt.
+//! 4. Debt takes free room before any reservation can: at once when it arises, and then whenever charges leave the window, a reservation is
+//!    refunded or the limit is raised, it moves into `settled` as of that moment and stays there for a whole window. So while there is
+//!    debt nothing is free; an overspend of half a limit uses half of the next window; none of it is forgiven.
+//!    It drains with time, whether or not anybody asks.
+//! 5. Charges leave the window after one window's length, in steps of a sixtieth of it, never earlier.
+//! 6. [`Certainty`] says what of a reservation may be refunded. A reservation dropped without settling charges all it holds.
+//!
+//! The sum of `settled` ever charged plus `debt` equals the sum of charges for every budget.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod book;
+mod budget;
+mod clock;
+mod ledger;
+mod reservation;
+mod state;
+mod window;
+
+pub use account::RETRY_WHILE_RESERVED_MS;
+pub use book::MAX_ACCOUNTS;
+pub use budget::{
+    AccountState, Budget, Certainty, Denied, DenyReason, MAX_TOKENS, MAX_WINDOW_MS, Settlement,
+};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use ledger::Ledger;
+pub use reservation::Reservation;

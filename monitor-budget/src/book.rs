@@ -1,0 +1,127 @@
+//! All accounts, by slot and by key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::account::Account;
+use crate::budget::Budget;
+
+/// Accounts kept at most. An account takes some 250 bytes with a few sub-windows in use, so that this many stay near
+/// 32 MB. Beyond it, accounts that hold nothing are dropped to make room; if there are none, reservations that need a new
+/// account are denied.
+pub const MAX_ACCOUNTS: usize = 1 << 17;
+
+/// Slots looked at in one go for accounts that hold nothing: keeps the lock for a few microseconds.
+const SWEEP_SLOTS: usize = 128;
+
+/// Place of an account in the book, also its number in the journal and the store. Reused after the account is dropped.
+pub(crate) type SlotNumber = u32;
+
+/// One place in the book.
+#[derive(Debug, Default)]
+pub(crate) struct BookSlot {
+    pub(crate) account: Option<Account>,
+    /// Journal position after the last record that changed this slot.
+    pub(crate) lsn: u64,
+    /// Changed since the store last took it.
+    pub(crate) dirty: bool,
+}
+
+/// The accounts.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    slots: Vec<BookSlot>,
+    free: Vec<SlotNumber>,
+    by_key: HashMap<Arc<str>, SlotNumber>,
+    dirty: Vec<SlotNumber>,
+    sweep_from: usize,
+}
+
+impl Book {
+    pub(crate) fn find(&self, key: &str) -> Option<SlotNumber> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Accounts in the book.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Accounts that may still be opened.
+    pub(crate) fn room(&self) -> usize {
+        MAX_ACCOUNTS.saturating_sub(self.len())
+    }
+
+    /// One more than the highest slot ever used.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn slot(&self, slot: SlotNumber) -> Option<&BookSlot> {
+        self.slots.get(slot as usize)
+    }
+
+    pub(crate) fn account_mut(&mut self, slot: SlotNumber) -> Option<&mut Account> {
+        self.slots.get_mut(slot as usize)?.account.as_mut()
+    }
+
+    /// Opens an account in the first free slot. The caller has checked `room`.
+    pub(crate) fn open(&mut self, budget: &Budget, ledger_ms: u64) -> SlotNumber {
+        let slot = self
+            .free
+            .pop()
+            .unwrap_or_else(|| SlotNumber::try_from(self.slots.len()).unwrap_or(SlotNumber::MAX));
+        self.put(slot, Account::new(budget, ledger_ms));
+        slot
+    }
+
+    /// Puts an account into a given slot, growing the book up to it.
+    pub(crate) fn put(&mut self, slot: SlotNumber, account: Account) {
+        let index = slot as usize;
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, BookSlot::default);
+        }
+        self.by_key.insert(Arc::clone(&account.key), slot);
+        self.slots[index].account = Some(account);
+    }
+
+    /// Takes an account out of the book and frees its slot.
+    pub(crate) fn forget(&mut self, slot: SlotNumber) {
+        if let Some(account) = self
+            .slots
+            .get_mut(slot as usize)
+            .and_then(|place| place.account.take())
+        {
+            self.by_key.remove(&account.key);
+            self.free.push(slot);
+        }
+    }
+
+    /// Notes that the record ending at `lsn` changed a slot, so that the store takes it at the next checkpoint.
+    pub(crate) fn touch(&mut self, slot: SlotNumber, lsn: u64) {
+        let Some(place) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        place.lsn = lsn;
+        if !place.dirty {
+            place.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Slots of accounts that hold nothing any more, among the next few in turn.
+    pub(crate) fn idle_slots(&mut self, ledger_ms: u64) -> Vec<SlotNumber> {
+        let mut idle = Vec::new();
+        for _ in 0..SWEEP_SLOTS.min(self.slots.len()) {
+            self.sweep_from = (self.sweep_from + 1) % self.slots.len();
+            let Some(account) = self.slots[self.sweep_from].account.as_mut() else {
+                continue;
+            };
+            account.advance(ledger_ms);
+            if account.is_idle() {
+                idle.extend(SlotNumber::try_from(self.sweep_from));
+            }
+        }
+        idle
+    }
+}
