@@ -1,1 +1,7 @@
-//! The Weir node agent.
+//! The Weir node agent. The modules are listed in the order of a connection; blank lines keep rustfmt from sorting them.
+
+pub mod config;
+
+pub mod identity;
+
+pub mod event;

@@ -1,0 +1,182 @@
+//! The configuration: YAML → specification → [`Config`]. A `Config` that breaks a rule cannot be made, and each rule
+//! that a file breaks is reported with its line and column.
+
+mod error;
+mod glob;
+mod policy;
+mod quantity;
+mod spec;
+mod users;
+mod validate;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::error::{ConfigError, Problem};
+pub use self::glob::{Glob, GlobError, MAX_PATTERN_BYTES};
+pub use self::policy::{Action, BudgetRule, ContentRule, Grouping, Mode, Parts, Policy, Selector};
+pub use self::quantity::QuantityError;
+pub use self::users::Uid;
+
+/// Where `weir` looks for its configuration when `-c` is not given.
+pub const DEFAULT_CONFIG: &str = "/etc/weir/weir.yaml";
+/// Default of `node.state_dir`: what must survive a restart (CA, ledger).
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/weir";
+/// Default of `node.run_dir`: what need not (the local API's socket).
+pub const DEFAULT_RUN_DIR: &str = "/run/weir";
+/// Default of `node.listen`: metrics and health checks.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:9469";
+/// Default of `intercept.endpoints[].ports`.
+pub const DEFAULT_PORTS: [u16; 1] = [443];
+/// Default of `intercept.request_limit`: the largest bodies that providers accept are of this order.
+pub const DEFAULT_REQUEST_LIMIT_BYTES: u64 = 32 << 20;
+/// Least `intercept.request_limit`: below it ordinary chat requests would be refused.
+pub const MIN_REQUEST_LIMIT_BYTES: u64 = 64 << 10;
+/// Greatest `intercept.request_limit`: a body is held in memory while it is inspected.
+pub const MAX_REQUEST_LIMIT_BYTES: u64 = 1 << 30;
+/// Shortest budget window.
+pub const MIN_WINDOW_MS: u64 = 60_000;
+/// Longest budget window.
+pub const MAX_WINDOW_MS: u64 = 30 * 86_400_000;
+/// Largest configuration file that is read.
+pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
+/// Name of the local API's socket in `node.run_dir`.
+pub const SOCKET_NAME: &str = "weir.sock";
+
+/// A validated configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// The agent on this node.
+    pub node: Node,
+    /// What is intercepted, and how.
+    pub intercept: Intercept,
+    /// Policies in the order of the file; their names are unique.
+    pub policies: Vec<Policy>,
+    /// Where records go.
+    pub events: Events,
+}
+
+/// The agent on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// The cgroup2 directory under which connections are seen, or `None` for the root of the hierarchy, wherever it is
+    /// mounted.
+    pub cgroup: Option<PathBuf>,
+    /// Absolute directory of what must survive a restart.
+    pub state_dir: PathBuf,
+    /// Absolute directory of the local API's socket.
+    pub run_dir: PathBuf,
+    /// Loopback address of metrics and health checks.
+    pub listen: SocketAddr,
+    /// Users who may use the local API beside root and the agent's own user.
+    pub api_users: Vec<Uid>,
+}
+
+impl Node {
+    /// The local API's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir.join(SOCKET_NAME)
+    }
+}
+
+/// What is intercepted, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Intercept {
+    /// LLM endpoints beside the built-in catalog.
+    pub endpoints: Vec<Endpoint>,
+    /// PEM files of roots trusted beside the system's; each held a usable certificate when it was checked.
+    pub upstream_ca: Vec<PathBuf>,
+    /// Largest request body that is inspected; what exceeds it is refused.
+    pub request_limit_bytes: u64,
+}
+
+/// An LLM endpoint that the catalog does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// Lower-case host name, or `*.` and a suffix.
+    pub host: String,
+    /// Ports, at least one.
+    pub ports: Vec<u16>,
+    /// The protocol it speaks, by its name: `openai`, `anthropic`.
+    pub api: String,
+    /// A PEM file of roots trusted for it as well.
+    pub upstream_ca: Option<PathBuf>,
+    /// The provider's name in records; the host when not given.
+    pub name: Option<String>,
+}
+
+/// Where records go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Events {
+    /// Sinks; records are kept for the local API in any case.
+    pub sinks: Vec<Sink>,
+}
+
+/// One place to which each record is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sink {
+    /// JSON lines appended to a file.
+    File(FileSink),
+}
+
+/// JSON lines appended to a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileSink {
+    /// Absolute path; no two sinks have the same.
+    pub path: PathBuf,
+    /// Shape of a line.
+    pub format: Format,
+}
+
+/// Shape of a record in a sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Weir's own record, with everything it knows.
+    #[default]
+    Native,
+    /// OCSF 1.8.0.
+    Ocsf,
+}
+
+impl Config {
+    /// Reads and validates a file. Files that it names (certificates) are read too.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or exceeds [`MAX_CONFIG_BYTES`]; or everything that is wrong in it, with line and column.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let read = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        if bytes > MAX_CONFIG_BYTES {
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+                bytes,
+                limit: MAX_CONFIG_BYTES,
+            });
+        }
+        Self::parse(&std::fs::read_to_string(path).map_err(read)?, path)
+    }
+
+    /// Validates a text; `path` is its name in errors. An empty text is a valid configuration.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong in it, with line and column.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let options = serde_saphyr::options! { with_snippet: false };
+        let spec = serde_saphyr::from_str_with_options::<spec::ConfigSpec>(text, options)
+            .map_err(|error| error::from_parser(path, &error))?;
+        validate::config(spec, path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! Specification → configuration. Each rule here has one message that says what to write instead.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_saphyr::{Location, Spanned};
+
+use super::error::{ConfigError, Problems};
+use super::spec::{
+    BudgetSpec, ConfigSpec, ContentSpec, EndpointSpec, EventsSpec, InterceptSpec, NodeSpec, OneOrMany,
+    PolicySpec, SelectorSpec, SinkSpec,
+};
+use super::{
+    BudgetRule, Config, ContentRule, DEFAULT_LISTEN, DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES,
+    DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events, FileSink, Glob, Intercept, MAX_REQUEST_LIMIT_BYTES,
+    MAX_WINDOW_MS, MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, quantity,
+    users,
+};
+
+/// Longest name of a policy or provider; it becomes a label of records.
+const MAX_NAME_BYTES: usize = 63;
+/// Longest host name (RFC 1035 section 2.3.4).
+const MAX_HOST_BYTES: usize = 253;
+/// Longest label of a host name (RFC 1035 section 2.3.4).
+const MAX_LABEL_BYTES: usize = 63;
+
+pub(super) fn config(spec: ConfigSpec, path: &Path) -> Result<Config, ConfigError> {
+    let mut problems = Problems::new(path);
+    let config = Config {
+        node: node(spec.node.unwrap_or_default(), &mut problems),
+        intercept: intercept(spec.intercept.unwrap_or_default(), &mut problems),
+        policies: policies(spec.policies.unwrap_or_default(), &mut problems),
+        events: events(spec.events.unwrap_or_default(), &mut problems),
+    };
+    problems.finish(config)
+}
+
+fn node(spec: NodeSpec, problems: &mut Problems<'_>) -> Node {
+    let cgroup = spec
+        .cgroup
+        .filter(|cgroup| cgroup.value != "auto")
+        .and_then(|cgroup| absolute(cgroup, problems));
+    let mut directory = |spec: Option<Spanned<String>>, default: &str| {
+        spec.and_then(|spec| absolute(spec, problems))
+            .unwrap_or_else(|| PathBuf::from(default))
+    };
+    let state_dir = directory(spec.state_dir, DEFAULT_STATE_DIR);
+    let run_dir = directory(spec.run_dir, DEFAULT_RUN_DIR);
+    Node {
+        cgroup,
+        state_dir,
+        run_dir,
+        listen: listen(spec.listen, problems),
+        api_users: api_users(spec.api_users, problems),
+    }
+}
+
+fn listen(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> SocketAddr {
+    let (text, at) = spec.map_or((DEFAULT_LISTEN.to_owned(), Location::UNKNOWN), |spec| {
+        (spec.value, spec.referenced)
+    });
+    let default = SocketAddr::from(([127, 0, 0, 1], 0));
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => address,
+        Ok(address) => {
+            problems.add(at, format_args!(
+                "{} is not a loopback address; metrics and health are served to this host only: write for example `{DEFAULT_LISTEN}`",
+                address.ip()
+            ));
+            default
+        }
+        Err(_) => {
+            problems.add(
+                at,
+                format_args!("`{text}` is not an address and port; write for example `{DEFAULT_LISTEN}`"),
+            );
+            default
+        }
+    }
+}
+
+fn api_users(spec: Option<OneOrMany>, problems: &mut Problems<'_>) -> Vec<users::Uid> {
+    let Some(spec) = spec else { return Vec::new() };
+    let passwd = problems.take(
+        spec.at,
+        std::fs::read_to_string("/etc/passwd")
+            .map_err(|error| format!("cannot read /etc/passwd: {error}; give users by number")),
+    );
+    let passwd = passwd.unwrap_or_default();
+    let mut uids = Vec::with_capacity(spec.values.len());
+    for user in spec.values {
+        match users::uid(&user.value, &passwd) {
+            Some(uid) => uids.push(uid),
+            None => problems.add(
+                user.referenced,
+                format_args!(
+                    "no user `{}` on this host; give a name from /etc/passwd or a number",
+                    user.value
+                ),
+            ),
+        }
+    }
+    uids
+}
+
+fn intercept(spec: InterceptSpec, problems: &mut Problems<'_>) -> Intercept {
+    let mut seen = HashSet::new();
+    let mut endpoints = Vec::new();
+    for spec in spec.endpoints.unwrap_or_default() {
+        let at = spec.host.referenced;
+        let Some(endpoint) = endpoint(spec, problems) else {
+            continue;
+        };
+        for port in &endpoint.ports {
+            if !seen.insert((endpoint.host.clone(), *port)) {
+                problems.add(
+                    at,
+                    format_args!(
+                        "{}:{port} is already an endpoint above; remove one",
+                        endpoint.host
+                    ),
+                );
+            }
+        }
+        endpoints.push(endpoint);
+    }
+    let files = spec.upstream_ca.map(|list| list.values).unwrap_or_default();
+    Intercept {
+        endpoints,
+        upstream_ca: files
+            .into_iter()
+            .filter_map(|file| ca_file(file, problems))
+            .collect(),
+        request_limit_bytes: request_limit(spec.request_limit, problems),
+    }
+}
+
+fn endpoint(spec: EndpointSpec, problems: &mut Problems<'_>) -> Option<Endpoint> {
+    let host = host(&spec.host, problems);
+    let ports = match spec.ports {
+        None => DEFAULT_PORTS.to_vec(),
+        Some(list) => {
+            if list.value.is_empty() {
+                problems.add(
+                    list.referenced,
+                    "the list names no port; write for example `ports: [443]`, or leave it out",
+                );
+            }
+            list.value
+                .iter()
+                .filter_map(|port| {
+                    let number = u16::try_from(port.value).ok().filter(|&number| number != 0);
+                    if number.is_none() {
+                        problems.add(
+                            port.referenced,
+                            format_args!("{} is not a port; give a number from 1 to 65535", port.value),
+                        );
+                    }
+                    number
+                })
+                .collect()
+        }
+    };
+    let name = spec.name.and_then(|spec| name(spec, "provider", problems));
+    let upstream_ca = spec.upstream_ca.and_then(|file| ca_file(file, problems));
+    Some(Endpoint {
+        host: host?,
+        ports,
+        api: spec.api.value,
+        upstream_ca,
+        name,
+    })
+}
+
+/// A host name in lower case, or `*.` and one.
+fn host(spec: &Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
+    let host = spec.value.to_ascii_lowercase();
+    let name = host.strip_prefix("*.").unwrap_or(&host);
+    let label = |label: &str| {
+        (1..=MAX_LABEL_BYTES).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if name.len() <= MAX_HOST_BYTES
+        && name.split('.').all(label)
+        && name.parse::<std::net::Ipv4Addr>().is_err()
+    {
+        return Some(host);
+    }
+    problems.add(spec.referenced, format_args!(
+        "`{}` is not a host name; write the name that clients connect to, as in `llm.corp.example`, or `*.llm.corp.example` (no scheme, port or address)",
+        spec.value
+    ));
+    None
+}
+
+fn request_limit(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> u64 {
+    let Some(spec) = spec else {
+        return DEFAULT_REQUEST_LIMIT_BYTES;
+    };
+    let Some(bytes) = problems.take(spec.referenced, quantity::bytes(&spec.value)) else {
+        return DEFAULT_REQUEST_LIMIT_BYTES;
+    };
+    if !(MIN_REQUEST_LIMIT_BYTES..=MAX_REQUEST_LIMIT_BYTES).contains(&bytes) {
+        problems.add(
+            spec.referenced,
+            format_args!(
+                "a request limit of `{}` is out of range; give 64 KiB to 1 GiB",
+                spec.value
+            ),
+        );
+    }
+    bytes
+}
+
+fn policies(specs: Vec<PolicySpec>, problems: &mut Problems<'_>) -> Vec<Policy> {
+    let mut seen = HashSet::new();
+    let mut policies = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let at = spec.name.referenced;
+        let name = name(spec.name, "policy", problems).unwrap_or_default();
+        if !name.is_empty() && !seen.insert(name.clone()) {
+            problems.add(at, format_args!("a policy `{name}` already exists above; records tell policies apart by name: give this one another"));
+        }
+        policies.push(Policy {
+            name,
+            workloads: selector(spec.workloads.unwrap_or_default(), problems),
+            mode: spec.mode.unwrap_or_default(),
+            models: spec.models.map(|models| {
+                globs(models.allow, "allows no model, which would deny every request; name the allowed ones, or remove `models`", problems)
+            }),
+            budgets: spec.budgets.unwrap_or_default().iter().filter_map(|spec| budget(spec, problems)).collect(),
+            content: spec.content.unwrap_or_default().into_iter().map(|spec| content(spec, problems)).collect(),
+        });
+    }
+    policies
+}
+
+fn selector(spec: SelectorSpec, problems: &mut Problems<'_>) -> Selector {
+    let mut list = |spec: Option<OneOrMany>| {
+        let empty =
+            "lists nothing and would select no workload; name at least one, or remove the key to select all";
+        spec.map(|spec| globs(spec, empty, problems)).unwrap_or_default()
+    };
+    Selector {
+        users: list(spec.user),
+        exes: list(spec.exe),
+        cgroups: list(spec.cgroup),
+    }
+}
+
+fn budget(spec: &BudgetSpec, problems: &mut Problems<'_>) -> Option<BudgetRule> {
+    let limit_tokens = problems.take(spec.limit.referenced, quantity::tokens(&spec.limit.value));
+    if limit_tokens == Some(0) {
+        problems.add(
+            spec.limit.referenced,
+            "a budget of no tokens would deny every request; give at least `1 token`",
+        );
+    }
+    let window_ms = problems.take(spec.window.referenced, quantity::duration_ms(&spec.window.value));
+    if window_ms.is_some_and(|window| !(MIN_WINDOW_MS..=MAX_WINDOW_MS).contains(&window)) {
+        problems.add(
+            spec.window.referenced,
+            format_args!(
+                "a window of `{}` is out of range; give 1m to 30d",
+                spec.window.value
+            ),
+        );
+    }
+    Some(BudgetRule {
+        limit_tokens: limit_tokens?,
+        window_ms: window_ms?,
+        per: spec.per.unwrap_or_default(),
+    })
+}
+
+fn content(spec: ContentSpec, problems: &mut Problems<'_>) -> ContentRule {
+    if spec.detect.values.is_empty() {
+        problems.add(
+            spec.detect.at,
+            "the rule names no detector; name at least one, as in `detect: [pii.credit_card]`",
+        );
+    }
+    let parts = match spec.parts {
+        None => Parts {
+            prompt: true,
+            response: true,
+        },
+        Some(list) => {
+            let mut parts = Parts {
+                prompt: false,
+                response: false,
+            };
+            if list.values.is_empty() {
+                problems.add(
+                    list.at,
+                    "the rule looks nowhere; write `in: [prompt]`, `in: [response]` or both",
+                );
+            }
+            for part in list.values {
+                match part.value.as_str() {
+                    "prompt" => parts.prompt = true,
+                    "response" => parts.response = true,
+                    other => problems.add(
+                        part.referenced,
+                        format_args!("`{other}` is not a part of an exchange; write `prompt` or `response`"),
+                    ),
+                }
+            }
+            parts
+        }
+    };
+    ContentRule {
+        detect: spec.detect.values.into_iter().map(|name| name.value).collect(),
+        parts,
+        action: spec.action,
+    }
+}
+
+fn events(spec: EventsSpec, problems: &mut Problems<'_>) -> Events {
+    let mut seen = HashSet::new();
+    let mut sinks = Vec::new();
+    for SinkSpec::File(spec) in spec.sinks.unwrap_or_default() {
+        let at = spec.path.referenced;
+        let Some(path) = absolute(spec.path, problems) else {
+            continue;
+        };
+        if !seen.insert(path.clone()) {
+            problems.add(
+                at,
+                format_args!(
+                    "another sink above writes to {} already; give each its own file",
+                    path.display()
+                ),
+            );
+        }
+        sinks.push(Sink::File(FileSink {
+            path,
+            format: spec.format.unwrap_or_default(),
+        }));
+    }
+    Events { sinks }
+}
+
+fn globs(list: OneOrMany, empty: &str, problems: &mut Problems<'_>) -> Vec<Glob> {
+    if list.values.is_empty() {
+        problems.add(list.at, format_args!("the list {empty}"));
+    }
+    list.values
+        .into_iter()
+        .filter_map(|value| problems.take(value.referenced, Glob::new(&value.value)))
+        .collect()
+}
+
+/// A name that records and labels can carry.
+fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Option<String> {
+    let fits = (1..=MAX_NAME_BYTES).contains(&spec.value.len())
+        && spec
+            .value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !fits {
+        problems.add(
+            spec.referenced,
+            format_args!(
+                "`{}` is not a {what} name; use 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_` or `.`",
+                spec.value.chars().take(MAX_NAME_BYTES).collect::<String>()
+            ),
+        );
+    }
+    fits.then_some(spec.value)
+}
+
+fn absolute(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(spec.value);
+    if path.is_absolute() {
+        return Some(path);
+    }
+    problems.add(
+        spec.referenced,
+        format_args!("`{}` is not an absolute path; begin it with `/`", path.display()),
+    );
+    None
+}
+
+/// A PEM file that holds at least one certificate usable as a root, and nothing unusable.
+fn ca_file(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+    let at = spec.referenced;
+    let path = absolute(spec, problems)?;
+    problems.take(at, usable_roots(&path))?;
+    Some(path)
+}
+
+fn usable_roots(path: &Path) -> Result<(), String> {
+    let pem = std::fs::read(path).map_err(|error| {
+        format!(
+            "cannot read the CA file {}: {error}; give a PEM file that the agent may read",
+            path.display()
+        )
+    })?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        certificate
+            .map_err(|error| error.to_string())
+            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
+            .map_err(|error| {
+                format!(
+                    "the CA file {} has an unusable certificate: {error}; replace or remove it",
+                    path.display()
+                )
+            })?;
+    }
+    if roots.is_empty() {
+        return Err(format!(
+            "the CA file {} holds no certificate; give one or more in PEM form",
+            path.display()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! What happened, on record: one [`Exchange`] per request, one [`Connection`] per connection.
+//!
+//! No type here can hold a prompt or a response: there are numbers, closed enums, names of the configuration, and
+//! [`ShortText`] for the few texts that come from a workload (method, path, model).
+
+mod connection;
+mod exchange;
+mod id;
+mod label;
+mod outcome;
+mod text;
+mod verdict;
+
+pub use self::connection::Connection;
+pub use self::exchange::{BudgetUse, Certainty, Exchange, FindingCount, Http, OwnCount, TokenUsage};
+pub use self::id::{ExchangeId, ExchangeIds};
+pub use self::outcome::{Outcome, SpliceReason};
+pub use self::text::{MAX_SHORT_TEXT_BYTES, ShortText};
+pub use self::verdict::{ErrorClass, Part, Reason, Verdict};
+
+/// One thing to put on record.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A request was answered, refused or given up.
+    Exchange(Box<Exchange>),
+    /// A connection was closed.
+    Connection(Box<Connection>),
+}

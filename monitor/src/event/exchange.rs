@@ -1,0 +1,140 @@
+//! The record of one request and what became of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::label::labels;
+use super::{ErrorClass, ExchangeId, Part, Reason, ShortText, Verdict};
+use crate::identity::{Attribution, Workload};
+
+/// One request, its response and what Weir did, whole when it is made: a record is never amended.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Identifier, in time order.
+    pub id: ExchangeId,
+    /// When the first byte of the request arrived, Unix milliseconds.
+    pub started_ms: u64,
+    /// From then to the end of the response, microseconds.
+    pub duration_us: u64,
+    /// From then to the first byte of the response's body handed to the client, microseconds; `None` if there was none.
+    pub time_to_first_byte_us: Option<u64>,
+    /// Who asked; `None` exactly when `attribution` is [`Attribution::Unknown`].
+    pub workload: Option<Arc<Workload>>,
+    /// How sure that is.
+    pub attribution: Attribution,
+    /// The client's end of the connection.
+    pub client: SocketAddr,
+    /// Where the client connected to.
+    pub original_destination: SocketAddr,
+    /// The provider, by its name in the catalog or configuration.
+    pub provider: Arc<str>,
+    /// The server name of the connection.
+    pub host: Arc<str>,
+    /// The provider's protocol, by its name in the configuration: `openai`.
+    pub api: &'static str,
+    /// What was asked of it: `chat_completions`, `messages`, `other`.
+    pub operation: &'static str,
+    /// The model, as the request names it.
+    pub model: Option<ShortText>,
+    /// Whether the response was a stream of events.
+    pub streamed: bool,
+    /// The HTTP side.
+    pub http: Http,
+    /// Tokens that were spent, as budgets were charged; `None` where nothing was (denied, or no model was asked).
+    pub usage: Option<TokenUsage>,
+    /// Tokens as Weir counted them itself, to compare; `None` where it did not count.
+    pub counted: Option<OwnCount>,
+    /// What Weir did.
+    pub verdict: Verdict,
+    /// What a policy in mode `observe` would have done, when that is more than `verdict`.
+    pub observed: Option<Verdict>,
+    /// Why, when it did not pass whole and unchanged.
+    pub reason: Option<Reason>,
+    /// The policy that decided.
+    pub policy: Option<Arc<str>>,
+    /// What detectors found: how often, never what.
+    pub findings: Vec<FindingCount>,
+    /// The budgets that applied.
+    pub budgets: Vec<BudgetUse>,
+    /// What went wrong at the provider.
+    pub error: Option<ErrorClass>,
+}
+
+/// The HTTP side of an exchange.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// `1.0`, `1.1` or `2`.
+    pub version: &'static str,
+    /// The method.
+    pub method: ShortText,
+    /// The path without its query: [`ShortText::path`].
+    pub path: ShortText,
+    /// The status the client saw; `None` when it saw none.
+    pub status: Option<u16>,
+    /// Bytes of the request's body, as it came from the client.
+    pub request_bytes: u64,
+    /// Bytes of the response's body, as they went to the client.
+    pub response_bytes: u64,
+}
+
+/// Tokens that were spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenUsage {
+    /// All prompt tokens, `cache_read` and `cache_write` included.
+    pub input: u64,
+    /// All completion tokens, `reasoning` included.
+    pub output: u64,
+    /// Prompt tokens that were read from a cache.
+    pub cache_read: u64,
+    /// Prompt tokens that were written to a cache.
+    pub cache_write: u64,
+    /// Completion tokens spent on reasoning.
+    pub reasoning: u64,
+    /// How far the figures can be trusted.
+    pub certainty: Certainty,
+}
+
+labels! {
+    /// How far a count of tokens can be trusted.
+    Certainty {
+        /// The provider said so.
+        Exact => "exact",
+        /// Weir counted.
+        Estimated => "estimated",
+        /// Weir counted, and something may be missing.
+        UnderEstimate => "under_estimate",
+    }
+}
+
+/// Tokens as Weir counted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnCount {
+    /// The prompt.
+    pub input: u64,
+    /// The completion, as far as it was seen.
+    pub output: u64,
+}
+
+/// How often a detector fired in a part of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FindingCount {
+    /// The detector's name.
+    pub detector: &'static str,
+    /// Where.
+    pub part: Part,
+    /// How often.
+    pub count: u32,
+}
+
+/// What an exchange did to a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetUse {
+    /// The account.
+    pub key: Arc<str>,
+    /// Its limit, in tokens.
+    pub limit: u64,
+    /// Tokens held for this exchange at most.
+    pub reserved: u64,
+    /// Tokens charged for it in the end.
+    pub settled: u64,
+}

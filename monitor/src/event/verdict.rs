@@ -1,0 +1,122 @@
+//! How an exchange ended, and why.
+
+use super::label::labels;
+
+labels! {
+    /// What Weir did with an exchange.
+    Verdict {
+        /// It passed as it was.
+        Allowed => "allowed",
+        /// It passed with text replaced.
+        Redacted => "redacted",
+        /// Its response was ended before the provider ended it.
+        Cut => "cut",
+        /// It was refused before it reached the provider.
+        Denied => "denied",
+    }
+}
+
+labels! {
+    /// Why an exchange ended otherwise than by passing whole and unchanged.
+    Reason {
+        /// A token budget has no room.
+        Budget => "budget",
+        /// A content rule found something.
+        Content => "content",
+        /// A policy does not allow the model.
+        Model => "model",
+        /// The request or response could not be read as what it claims to be, and a policy needs it read.
+        Unreadable => "unreadable",
+        /// The request exceeds the inspection bound.
+        TooLarge => "too_large",
+        /// An edit is called for and a signature covers the body.
+        Signed => "signed",
+        /// The connection's workload is not known for sure, and policy asks for that.
+        Unattributed => "unattributed",
+        /// The ledger could not take the reservation for a reason of its own.
+        Ledger => "ledger",
+        /// The connection to the provider failed.
+        UpstreamFailed => "upstream_failed",
+        /// The client went away before the end.
+        ClientGone => "client_gone",
+        /// The agent was shut down during the exchange.
+        Shutdown => "shutdown",
+    }
+}
+
+labels! {
+    /// What went wrong at the provider or on the way to it; nothing of this was Weir's decision.
+    ErrorClass {
+        /// The provider refused the request as wrong (4xx, unless another class fits).
+        InvalidRequest => "invalid_request",
+        /// The provider refused the credentials (401, 403).
+        Unauthorized => "unauthorized",
+        /// The provider limits the rate (429).
+        RateLimited => "rate_limited",
+        /// The provider failed (5xx).
+        Provider => "provider",
+        /// The provider reported an error inside a stream that had begun well.
+        Stream => "stream",
+        /// No connection to the provider, or it broke.
+        Transport => "transport",
+        /// What came from the provider is not valid HTTP.
+        Protocol => "protocol",
+    }
+}
+
+impl ErrorClass {
+    /// The class of a provider's status code (RFC 9110, section 15); `None` below 400.
+    #[must_use]
+    pub const fn from_status(status: u16) -> Option<Self> {
+        match status {
+            401 | 403 => Some(Self::Unauthorized),
+            429 => Some(Self::RateLimited),
+            400..=499 => Some(Self::InvalidRequest),
+            500.. => Some(Self::Provider),
+            _ => None,
+        }
+    }
+}
+
+labels! {
+    /// A part of an exchange in which something was found.
+    Part {
+        /// The text of the request.
+        Prompt => "prompt",
+        /// The text of the response.
+        Response => "response",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_snake_case() {
+        let names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        );
+        assert_eq!(
+            serde_json::to_string(&Reason::TooLarge).unwrap(),
+            r#""too_large""#
+        );
+    }
+
+    #[test]
+    fn classes_of_statuses() {
+        let class = ErrorClass::from_status;
+        assert_eq!(class(200), None);
+        assert_eq!(class(307), None);
+        assert_eq!(class(400), Some(ErrorClass::InvalidRequest));
+        assert_eq!(class(403), Some(ErrorClass::Unauthorized));
+        assert_eq!(class(429), Some(ErrorClass::RateLimited));
+        assert_eq!(class(529), Some(ErrorClass::Provider));
+    }
+}
