@@ -1,0 +1,140 @@
+//! Content blocks of a request.
+
+use crate::{
+    JsonError, Place, Request, Role,
+    json::{Kind, Reader, Str},
+    request::{any_key, unknown_key},
+};
+
+type Result<T> = std::result::Result<T, JsonError>;
+
+/// `content`, `system`, or what a tool answered: a string, or an array of blocks. A lone block, which the API refuses, is
+/// read as well.
+pub(super) fn content<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -> Result<()> {
+    match reader.peek()? {
+        Kind::String => {
+            if let Some(string) = reader.string()? {
+                request.push(string, Role::Unstated, place, true);
+            }
+            Ok(())
+        }
+        Kind::Array => reader.array(|reader| content(reader, request, place)).map(drop),
+        Kind::Object => block(reader, request, place),
+        _ => reader.skip().map(drop),
+    }
+}
+
+/// One block. Members are read by their names and not by the block's `type`, which may stand after them; the type
+/// decides at the end what it was.
+///
+/// Shapes: anthropic-python 2.12.0, `types/content_block_param.py` and the blocks it lists.
+fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -> Result<()> {
+    let first = request.texts.len();
+    let mut kind = None;
+    let mut has_source = false;
+    reader.object(|reader, key| {
+        match &*key.text() {
+            "type" => kind = reader.string()?.map(|kind| kind.text()),
+            "text" => push(reader, request, place)?,
+            "thinking" => push(reader, request, Place::Reasoning)?,
+            // A document's title and context, a search result's title.
+            "title" | "context" => push(reader, request, Place::Document)?,
+            "content" => content(reader, request, place)?,
+            "source" => {
+                has_source = true;
+                source(reader, request)?;
+            }
+            "name" | "tool_name" => push(reader, request, Place::ToolCall)?,
+            "input" => request.push_all(reader, Place::ToolCall, true, any_key)?,
+            // References, opaque data, and text that stands elsewhere in the prompt.
+            "id" | "tool_use_id" | "file_id" | "signature" | "encrypted_content" | "encrypted_index"
+            | "data" | "cache_control" | "caller" | "toolset_name" | "media_type" => {
+                reader.skip()?;
+            }
+            _ => request.push_all(reader, Place::Other, false, unknown_key)?,
+        }
+        Ok(())
+    })?;
+    let kind = kind.as_deref().unwrap_or_default();
+    match kind {
+        "image" => request.attachments.images = request.attachments.images.saturating_add(1),
+        "container_upload" => request.attachments.files = request.attachments.files.saturating_add(1),
+        "tool_use" | "server_tool_use" | "mcp_tool_use" => {
+            request.tool_calls = request.tool_calls.saturating_add(1);
+        }
+        _ => {}
+    }
+    let inside = if kind == "tool_result" || kind.ends_with("_tool_result") {
+        Some(Place::ToolResult)
+    } else if has_source && kind != "image" || kind == "search_result" {
+        Some(Place::Document)
+    } else {
+        None
+    };
+    // What stands inside a tool's answer is the tool's words, documents included.
+    if let Some(inside) = inside {
+        for text in request.texts.iter_mut().skip(first) {
+            if text.place != Place::ToolResult
+                && (inside == Place::ToolResult || text.place == Place::Message)
+            {
+                text.place = inside;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A source: `{"type": "text", "data": …}` is plain text, `{"type": "content", "content": …}` holds blocks, a
+/// search result's is a string; `base64`, `url` and `file` are no text.
+fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+    if reader.peek()? != Kind::Object {
+        return push(reader, request, Place::Document);
+    }
+    let mut is_text = false;
+    let mut is_file = false;
+    let mut data: Vec<Str<'b>> = Vec::new();
+    reader.object(|reader, key| {
+        match &*key.text() {
+            "type" => {
+                let kind = reader.string()?;
+                let kind = kind.as_ref().map(Str::text);
+                match kind.as_deref() {
+                    Some("text") => is_text = true,
+                    Some("base64" | "url" | "file") => is_file = true,
+                    _ => {}
+                }
+            }
+            "media_type" => {
+                is_text |= reader
+                    .string()?
+                    .is_some_and(|kind| kind.text().starts_with("text/"));
+            }
+            "data" => data.extend(reader.string()?),
+            "content" => content(reader, request, Place::Document)?,
+            "url" | "file_id" => {
+                reader.skip()?;
+            }
+            _ => request.push_all(reader, Place::Other, false, unknown_key)?,
+        }
+        Ok(())
+    })?;
+    if is_text {
+        for string in data {
+            request.push(string, Role::Unstated, Place::Document, true);
+        }
+    } else if is_file {
+        request.attachments.files = request.attachments.files.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Lists the next value's strings.
+fn push<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -> Result<()> {
+    if reader.peek()? == Kind::String {
+        if let Some(string) = reader.string()? {
+            request.push(string, Role::Unstated, place, true);
+        }
+        return Ok(());
+    }
+    request.push_all(reader, place, true, unknown_key)
+}

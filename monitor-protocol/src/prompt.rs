@@ -1,0 +1,35 @@
+//! Counting a prompt: what to hand to a tokenizer, and what to add to its count.
+
+use crate::{Api, Certainty, Operation, Request, anthropic, openai};
+
+/// The plan for one request's prompt count:
+/// `overhead + Σ count(text.text()) for texts with text.counted + Σ count(line) for lines of extra`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PromptCount {
+    /// Tokens that stand for the shape of the conversation. Negative when the published rule of a part subtracts.
+    pub overhead: i64,
+    /// Lines that a provider renders from tool schemas, to be counted one by one.
+    pub extra: Vec<String>,
+    /// How far the count can be trusted, given the model's own vocabulary.
+    pub certainty: Certainty,
+}
+
+impl std::fmt::Debug for PromptCount {
+    /// Never shows a line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PromptCount")
+            .field("overhead", &self.overhead)
+            .field("extra_lines", &self.extra.len())
+            .field("certainty", &self.certainty)
+            .finish()
+    }
+}
+
+/// The plan for `request`, which was read from `body`.
+#[must_use]
+pub fn prompt_count(api: Api, _operation: Operation, body: &[u8], request: &Request<'_>) -> PromptCount {
+    match api {
+        Api::OpenAi => openai::prompt_count(body, request),
+        Api::Anthropic => anthropic::prompt_count(request),
+    }
+}

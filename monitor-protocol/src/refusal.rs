@@ -1,0 +1,253 @@
+//! Saying no in the provider's own shape, so that the client's SDK raises its ordinary exception.
+
+use std::fmt;
+
+use crate::{Api, Operation, anthropic, openai};
+
+/// Why an exchange is refused or cut. The text a client sees names the policy or the budget, never what was matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// A budget does not allow it.
+    Budget {
+        /// The budget's name.
+        name: String,
+        /// Seconds until it may be worth trying again; `None` when waiting does not help.
+        retry_after_s: Option<u64>,
+    },
+    /// A policy forbids it.
+    Policy {
+        /// The policy's name.
+        name: String,
+    },
+    /// The policy's list of allowed models does not have the one asked for.
+    Model {
+        /// The policy's name.
+        name: String,
+    },
+    /// The body cannot be read, so no policy can be applied to it.
+    Unreadable,
+    /// The body is larger than what is read, so no policy can be applied to it.
+    TooLarge {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+    /// Policy wants an edit, but the body is signed.
+    Signed {
+        /// The policy's name.
+        name: String,
+    },
+    /// The provider cannot be reached, or its certificate does not hold.
+    Upstream,
+    /// The agent cannot decide (a dead policy source, a full ledger) and is configured to stay closed.
+    Unavailable,
+}
+
+/// Groups of reasons with one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Budget,
+    Policy,
+    Request,
+    TooLarge,
+    Upstream,
+}
+
+impl RefusalReason {
+    /// The name used in records, metrics and OpenAI's `code`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Budget { .. } => "budget_exceeded",
+            Self::Policy { .. } => "policy_violation",
+            Self::Model { .. } => "model_not_allowed",
+            Self::Unreadable => "unreadable_request",
+            Self::TooLarge { .. } => "request_too_large",
+            Self::Signed { .. } => "signed_request",
+            Self::Upstream => "upstream_unreachable",
+            Self::Unavailable => "monitor_unavailable",
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Budget { .. } => Kind::Budget,
+            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } => Kind::Policy,
+            Self::Unreadable => Kind::Request,
+            Self::TooLarge { .. } => Kind::TooLarge,
+            Self::Upstream | Self::Unavailable => Kind::Upstream,
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Budget { .. } => 429,
+            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } => 403,
+            Self::Unreadable => 400,
+            Self::TooLarge { .. } => 413,
+            Self::Upstream => 502,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+impl fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Budget {
+                name,
+                retry_after_s: Some(seconds),
+            } => {
+                write!(
+                    f,
+                    "Token budget '{name}' of this workload is used up. Try again in {seconds} s."
+                )
+            }
+            Self::Budget {
+                name,
+                retry_after_s: None,
+            } => {
+                write!(
+                    f,
+                    "Token budget '{name}' of this workload does not allow this request."
+                )
+            }
+            Self::Policy { name } => write!(f, "Blocked by policy '{name}' of this host."),
+            Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),
+            Self::Unreadable => f.write_str(
+                "The request body could not be read, and policy on this host requires that it is.",
+            ),
+            Self::TooLarge { limit_bytes } => {
+                write!(
+                    f,
+                    "The request body is larger than the {limit_bytes} bytes that policy on this host allows."
+                )
+            }
+            Self::Signed { name } => {
+                write!(
+                    f,
+                    "Policy '{name}' of this host must edit this request, but its body is signed."
+                )
+            }
+            Self::Upstream => f.write_str("The provider could not be reached securely from this host."),
+            Self::Unavailable => f.write_str("Policy on this host cannot be evaluated at the moment."),
+        }
+    }
+}
+
+/// An answer to send instead of the provider's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case. `content-length` is left to who sends it.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The provider's own error for `reason`, before anything was answered.
+///
+/// `x-should-retry: false` keeps the SDKs from retrying a 429 or a 5xx by themselves (openai-python 3.54.0 and
+/// anthropic-python 2.12.0, `_base_client.py`, `_should_retry`); `retry-after` is for who reads it and retries later.
+#[must_use]
+pub fn refuse(api: Api, _operation: Operation, reason: &RefusalReason) -> Refusal {
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-should-retry", "false".to_owned()),
+    ];
+    if let RefusalReason::Budget {
+        retry_after_s: Some(seconds),
+        ..
+    } = reason
+    {
+        headers.push(("retry-after", seconds.to_string()));
+    }
+    let body = match api {
+        Api::OpenAi => openai::refusal_body(reason),
+        Api::Anthropic => anthropic::refusal_body(reason),
+    };
+    Refusal {
+        status: reason.status(),
+        headers,
+        body,
+    }
+}
+
+/// What to send to end a stream of events that has begun: whole events, so it may only follow a whole event or the
+/// start of the body. The SDK raises its ordinary exception on it.
+#[must_use]
+pub fn cut(api: Api, _operation: Operation, reason: &RefusalReason) -> Vec<u8> {
+    match api {
+        Api::OpenAi => openai::cut(reason),
+        Api::Anthropic => anthropic::cut(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(body: &[u8]) -> serde_json::Value {
+        serde_json::from_slice(body).unwrap()
+    }
+
+    #[test]
+    fn budget_refusal_is_a_429_that_no_sdk_retries() {
+        let reason = RefusalReason::Budget {
+            name: "billing \"bots\"".into(),
+            retry_after_s: Some(90),
+        };
+        for (api, operation) in [
+            (Api::OpenAi, Operation::ChatCompletions),
+            (Api::Anthropic, Operation::Messages),
+        ] {
+            let refusal = refuse(api, operation, &reason);
+            assert_eq!(refusal.status, 429);
+            assert!(refusal.headers.contains(&("retry-after", "90".into())));
+            assert!(refusal.headers.contains(&("x-should-retry", "false".into())));
+            let message = json(&refusal.body)["error"]["message"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            assert!(message.contains("billing \"bots\""), "{message}");
+        }
+    }
+
+    #[test]
+    fn bodies_have_the_members_the_sdks_read() {
+        let reason = RefusalReason::Policy {
+            name: "no-cards".into(),
+        };
+        let openai = json(&refuse(Api::OpenAi, Operation::ChatCompletions, &reason).body);
+        assert_eq!(openai["error"]["code"], "policy_violation");
+        assert!(openai["error"]["param"].is_null());
+        let anthropic = json(&refuse(Api::Anthropic, Operation::Messages, &reason).body);
+        assert_eq!(anthropic["type"], "error");
+        assert_eq!(anthropic["error"]["type"], "permission_error");
+    }
+
+    #[test]
+    fn cuts_are_events_that_read_as_an_error_and_an_end() {
+        let reason = RefusalReason::Budget {
+            name: "b".into(),
+            retry_after_s: None,
+        };
+        for (api, operation) in [
+            (Api::OpenAi, Operation::ChatCompletions),
+            (Api::Anthropic, Operation::Messages),
+        ] {
+            let mut decoder = crate::SseDecoder::new();
+            decoder.push(cut(api, operation, &reason).into());
+            let mut seen = Vec::new();
+            while let Some(event) = decoder.next().unwrap() {
+                let read = crate::read_event(api, operation, &event).unwrap();
+                seen.push((read.error, read.terminal));
+            }
+            assert!(decoder.remainder().is_empty());
+            assert!(seen.first().unwrap().0, "the first event is the error");
+            assert!(seen.last().unwrap().1, "the last event ends the stream");
+        }
+    }
+}

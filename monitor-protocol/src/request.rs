@@ -1,0 +1,368 @@
+//! What a request asks: model, limits, and every text the model would read.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use crate::{
+    Api, Operation, RawSpans, ReadError, anthropic,
+    json::{Reader, Str, unescape},
+    openai,
+};
+
+/// Who a text speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The system prompt.
+    System,
+    /// OpenAI's `developer` messages, which replace `system` for newer models.
+    Developer,
+    /// The user.
+    User,
+    /// The model, in an earlier turn.
+    Assistant,
+    /// A tool, answering a call.
+    Tool,
+    /// None is stated, or one that is not known here.
+    Unstated,
+}
+
+impl Role {
+    pub(crate) fn parse(name: &str) -> Self {
+        match name {
+            "system" => Self::System,
+            "developer" => Self::Developer,
+            "user" => Self::User,
+            "assistant" => Self::Assistant,
+            "tool" | "function" => Self::Tool,
+            _ => Self::Unstated,
+        }
+    }
+
+    /// The name used in configuration and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::Unstated => "unstated",
+        }
+    }
+}
+
+/// Where in a request a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The content of a message, or the system prompt.
+    Message,
+    /// The name of a message's author.
+    Name,
+    /// The model's thinking in an earlier turn, sent back.
+    Reasoning,
+    /// A tool's name, description or schema.
+    ToolDefinition,
+    /// A tool call the model made in an earlier turn: name and arguments.
+    ToolCall,
+    /// What a tool answered. Nobody the operator trusts wrote it.
+    ToolResult,
+    /// An attached document or search result. Nobody the operator trusts wrote it.
+    Document,
+    /// The schema the answer must follow.
+    OutputSchema,
+    /// Predicted output: compared with the answer, not part of the prompt.
+    Prediction,
+    /// A string in a place that is not known here. It is listed because some server may hand it to a model.
+    Other,
+}
+
+impl Place {
+    /// The name used in configuration and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Name => "name",
+            Self::Reasoning => "reasoning",
+            Self::ToolDefinition => "tool_definition",
+            Self::ToolCall => "tool_call",
+            Self::ToolResult => "tool_result",
+            Self::Document => "document",
+            Self::OutputSchema => "output_schema",
+            Self::Prediction => "prediction",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// One string of a request that a model would read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text<'b> {
+    /// Who it speaks for.
+    pub role: Role,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether its tokens are part of the prompt count as they stand. `false` for what is counted in another form
+    /// ([`crate::PromptCount::extra`]) or is no part of the prompt.
+    pub counted: bool,
+    /// Its bytes in the body, without the quotes.
+    pub span: Range<usize>,
+    /// Those bytes, still escaped.
+    pub raw: &'b str,
+    pub(crate) escaped: bool,
+}
+
+impl<'b> Text<'b> {
+    pub(crate) fn new(string: Str<'b>, role: Role, place: Place, counted: bool) -> Self {
+        Self {
+            role,
+            place,
+            counted,
+            span: string.span(),
+            raw: string.raw,
+            escaped: string.escaped,
+        }
+    }
+
+    /// The text, unescaped; borrowed when nothing is escaped.
+    #[must_use]
+    pub fn text(&self) -> Cow<'b, str> {
+        if self.escaped {
+            unescape(self.raw)
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+
+    /// Maps ranges of [`Self::text`] to spans of the body, for [`crate::edit`].
+    #[must_use]
+    pub fn raw_spans(&self) -> RawSpans<'b> {
+        RawSpans::new(self.raw, self.span.start, self.escaped)
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    /// Never shows the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text")
+            .field("role", &self.role)
+            .field("place", &self.place)
+            .field("counted", &self.counted)
+            .field("span", &self.span)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The most output tokens a request allows per choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Tokens, the model's thinking included.
+    pub tokens: u64,
+    /// The number's bytes in the body, for a clamp by [`crate::Edit::json`].
+    pub span: Range<usize>,
+}
+
+/// Parts of a prompt that are no text. Their tokens are in no count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// Images.
+    pub images: u32,
+    /// Audio clips.
+    pub audio: u32,
+    /// Files and documents that are not plain text.
+    pub files: u32,
+}
+
+impl Attachments {
+    /// How many there are in all.
+    #[must_use]
+    pub const fn total(self) -> u32 {
+        self.images.saturating_add(self.audio).saturating_add(self.files)
+    }
+}
+
+/// What the body of a request says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request<'b> {
+    /// The model asked for, as written; `None` when the body names none (on Azure the path does:
+    /// [`crate::deployment`]).
+    pub model: Option<Cow<'b, str>>,
+    /// Whether a streamed answer is asked for. The answer's `content-type` has the last word.
+    pub stream: bool,
+    /// Whether the usage chunk is asked for (OpenAI's `stream_options.include_usage`). Always `true` for Anthropic,
+    /// whose streams carry usage unasked.
+    pub include_usage: bool,
+    /// The output limit, if the request sets one.
+    pub max_output_tokens: Option<OutputLimit>,
+    /// How many answers are asked for (OpenAI's `n`), at least 1. The output limit applies to each.
+    pub choices: u32,
+    /// Every text a model would read, in the order of the body. All texts of a duplicated key are listed, because
+    /// providers differ in which one they take.
+    pub texts: Vec<Text<'b>>,
+    /// Parts that are no text.
+    pub attachments: Attachments,
+    /// How many messages there are.
+    pub messages: u32,
+    /// How many messages name their author.
+    pub names: u32,
+    /// How many tool calls of earlier turns are sent back.
+    pub tool_calls: u32,
+    /// Where the tool definitions stand in the body, one span per occurrence of the key.
+    pub tools: Vec<Range<usize>>,
+    /// Just after the opening brace of the body, where a member can be inserted by an [`crate::Edit::json`] with an empty
+    /// span (written `"key":value,`; the body is never `{}` when it is a request a provider would accept).
+    pub insert_at: usize,
+}
+
+impl fmt::Debug for Request<'_> {
+    /// Never shows a text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("model", &self.model)
+            .field("stream", &self.stream)
+            .field("include_usage", &self.include_usage)
+            .field("max_output_tokens", &self.max_output_tokens)
+            .field("choices", &self.choices)
+            .field("texts", &self.texts)
+            .field("attachments", &self.attachments)
+            .field("messages", &self.messages)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that has twelve texts or fewer costs one allocation for them.
+const USUAL_TEXTS: usize = 12;
+
+impl<'b> Request<'b> {
+    pub(crate) fn empty() -> Self {
+        Self {
+            model: None,
+            stream: false,
+            include_usage: false,
+            max_output_tokens: None,
+            choices: 1,
+            texts: Vec::with_capacity(USUAL_TEXTS),
+            attachments: Attachments::default(),
+            messages: 0,
+            names: 0,
+            tool_calls: 0,
+            tools: Vec::new(),
+            insert_at: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, string: Str<'b>, role: Role, place: Place, counted: bool) {
+        self.texts.push(Text::new(string, role, place, counted));
+    }
+
+    /// Lists every string of the next value, keys too where `keys` says so.
+    pub(crate) fn push_all(
+        &mut self,
+        reader: &mut Reader<'b>,
+        place: Place,
+        counted: bool,
+        rule: KeyRule,
+    ) -> Result<(), crate::JsonError> {
+        let texts = std::cell::RefCell::new(&mut self.texts);
+        let push = |string| {
+            texts
+                .borrow_mut()
+                .push(Text::new(string, Role::Unstated, place, counted))
+        };
+        reader.strings(
+            &mut |key| {
+                if rule(&key.text()) == KeyUse::Text {
+                    push(key);
+                }
+                rule(&key.text()) != KeyUse::Skip
+            },
+            &mut |string| push(string),
+        )
+    }
+}
+
+/// What a key inside a free-form value is to the model.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyUse {
+    /// A word chosen by the workload: listed like a value.
+    Text,
+    /// A word of the shape: not listed, its value is walked.
+    Shape,
+    /// Its value is no text.
+    Skip,
+}
+
+pub(crate) type KeyRule = fn(&str) -> KeyUse;
+
+/// The rule for JSON Schema: keywords are shape, property names are text.
+pub(crate) fn schema_key(key: &str) -> KeyUse {
+    match key {
+        "type"
+        | "function"
+        | "custom"
+        | "name"
+        | "description"
+        | "parameters"
+        | "input_schema"
+        | "properties"
+        | "required"
+        | "items"
+        | "enum"
+        | "const"
+        | "default"
+        | "examples"
+        | "title"
+        | "format"
+        | "anyOf"
+        | "oneOf"
+        | "allOf"
+        | "not"
+        | "$ref"
+        | "$defs"
+        | "definitions"
+        | "additionalProperties"
+        | "strict"
+        | "minimum"
+        | "maximum"
+        | "minLength"
+        | "maxLength"
+        | "minItems"
+        | "maxItems"
+        | "pattern"
+        | "$schema"
+        | "json_schema"
+        | "schema"
+        | "grammar"
+        | "definition"
+        | "syntax"
+        | "input_examples" => KeyUse::Shape,
+        "cache_control" => KeyUse::Skip,
+        _ => KeyUse::Text,
+    }
+}
+
+/// The rule for free-form JSON: every key is text.
+pub(crate) fn any_key(_: &str) -> KeyUse {
+    KeyUse::Text
+}
+
+/// The rule for values of a shape that is not known here.
+pub(crate) fn unknown_key(key: &str) -> KeyUse {
+    match key {
+        "cache_control" | "prompt_cache_breakpoint" => KeyUse::Skip,
+        _ => KeyUse::Shape,
+    }
+}
+
+/// Reads a request's body in one pass.
+///
+/// # Errors
+///
+/// [`ReadError`] when the body is not one JSON object by RFC 8259, or the operation is [`Operation::Other`].
+pub fn read_request(api: Api, operation: Operation, body: &[u8]) -> Result<Request<'_>, ReadError> {
+    match (api, operation) {
+        (Api::OpenAi, Operation::ChatCompletions) => openai::read_request(body),
+        (Api::Anthropic, Operation::Messages) => anthropic::read_request(body),
+        _ => Err(ReadError::NotRead),
+    }
+}

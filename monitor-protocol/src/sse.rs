@@ -1,0 +1,292 @@
+//! Server-sent events: bytes in at any split, events out with their bytes exactly as they came.
+//!
+//! Framing as the WHATWG HTML standard says (section 9.2.6, "Interpreting an event stream"): lines end in LF, CRLF or
+//! bare CR, a blank line ends an event, a line that begins with a colon is a comment, `data` lines are joined by LF, a byte
+//! order mark may stand at the start of the stream.
+//!
+//! A bare CR at the end of a chunk may be the first half of a CRLF. An event that such a CR completes is handed out at
+//! once, so that nothing waits for a byte that may never come; the LF, when it comes, is handed out by itself as an event
+//! without fields. Joined, the raw bytes of all events and [`SseDecoder::remainder`] are the input, whatever the split.
+
+use std::{borrow::Cow, collections::VecDeque, fmt, ops::Range};
+
+use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use crate::json::unescape;
+
+/// Longest event that is read, in bytes. Text deltas are some hundred bytes; the largest legitimate events are results of
+/// tools run by the provider (a fetched page in one `content_block_start`) and base64 audio, well under this. It bounds
+/// what one stream can make us hold. A longer event ends the reading of the stream: [`EventTooLarge`].
+pub const MAX_EVENT_BYTES: usize = 4 << 20;
+
+/// An event is longer than the decoder's limit. The decoder yields nothing more; [`SseDecoder::remainder`] gives back what
+/// was not yielded, so that the stream can be passed on unread or be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a server-sent event is longer than the {limit_bytes} bytes that are read")]
+pub struct EventTooLarge {
+    /// The limit, in bytes.
+    pub limit_bytes: usize,
+}
+
+/// One event, or a run of bytes between events that must be passed on (comments, blank lines).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SseEvent {
+    raw: Bytes,
+    name: Range<usize>,
+    /// The value of each `data` line, as a range of `raw`.
+    lines: SmallVec<[Range<usize>; 1]>,
+    /// The values joined by LF, when there are several.
+    joined: Option<Vec<u8>>,
+}
+
+impl SseEvent {
+    /// Reads the fields of one event, given its bytes up to and including the blank line.
+    #[must_use]
+    pub fn parse(raw: Bytes) -> Self {
+        Self::parse_at(raw, 0)
+    }
+
+    fn parse_at(raw: Bytes, start: usize) -> Self {
+        let mut name = 0..0;
+        let mut lines: SmallVec<[Range<usize>; 1]> = SmallVec::new();
+        let mut line_start = start;
+        while line_start < raw.len() {
+            let rest = raw.get(line_start..).unwrap_or_default();
+            let line_len = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            let line = rest.get(..line_len).unwrap_or_default();
+            if let Some(value) = field(line, b"data") {
+                lines.push(line_start + value..line_start + line_len);
+            } else if let Some(value) = field(line, b"event") {
+                name = line_start + value..line_start + line_len;
+            }
+            line_start += line_len + 1;
+        }
+        let joined = (lines.len() > 1).then(|| {
+            let values: Vec<&[u8]> = lines.iter().filter_map(|line| raw.get(line.clone())).collect();
+            values.join(&b'\n')
+        });
+        Self {
+            raw,
+            name,
+            lines,
+            joined,
+        }
+    }
+
+    /// The event's bytes exactly as they came, the blank line included.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// The value of its `event` field; empty without one.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.raw.get(self.name.clone()).unwrap_or_default()
+    }
+
+    /// The value of its `data` field; empty without one.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        match (&self.joined, self.lines.first()) {
+            (Some(joined), _) => joined,
+            (None, Some(line)) => self.raw.get(line.clone()).unwrap_or_default(),
+            (None, None) => &[],
+        }
+    }
+
+    /// The text of a string in the data, given its span ([`crate::Delta::span`]); empty when it is not a span of one. For
+    /// an event that is held back while the [`crate::StreamEvent`] that borrowed from it is gone.
+    #[must_use]
+    pub fn text(&self, span: Range<usize>) -> Cow<'_, str> {
+        let raw = self
+            .data()
+            .get(span)
+            .and_then(|raw| std::str::from_utf8(raw).ok())
+            .unwrap_or_default();
+        unescape(raw)
+    }
+
+    pub(crate) fn data_lines(&self) -> &[Range<usize>] {
+        &self.lines
+    }
+}
+
+impl fmt::Debug for SseEvent {
+    /// Never shows the data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseEvent")
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Offset of the value in `line` if it is the field called `name`: after the colon and one optional space.
+fn field(line: &[u8], name: &[u8]) -> Option<usize> {
+    match line.strip_prefix(name)? {
+        [] => Some(line.len()),
+        [b':', b' ', ..] => Some(name.len() + 2),
+        [b':', ..] => Some(name.len() + 1),
+        _ => None,
+    }
+}
+
+/// Finds the events in a stream of bytes. An event that lies within one pushed chunk is a slice of it; only events that
+/// straddle chunks are copied.
+#[derive(Debug)]
+pub struct SseDecoder {
+    /// Chunks not looked at yet.
+    chunks: VecDeque<Bytes>,
+    /// The beginning of an event, from chunks that are used up.
+    carry: BytesMut,
+    /// No byte of the current line has been seen.
+    line_empty: bool,
+    /// The last byte seen ended a line and was CR: an LF that follows belongs to it.
+    after_cr: bool,
+    /// An event has begun, so a byte order mark can no longer come.
+    begun: bool,
+    limit_bytes: usize,
+    failed: bool,
+}
+
+impl Default for SseDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SseDecoder {
+    /// A decoder at the start of a stream, for events up to [`MAX_EVENT_BYTES`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(MAX_EVENT_BYTES)
+    }
+
+    /// A decoder for events up to `limit_bytes`.
+    #[must_use]
+    pub fn with_limit(limit_bytes: usize) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            carry: BytesMut::new(),
+            line_empty: true,
+            after_cr: false,
+            begun: false,
+            limit_bytes,
+            failed: false,
+        }
+    }
+
+    /// Adds bytes as they came from the network.
+    pub fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// The next complete event; `None` when more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`EventTooLarge`], then and at every later call.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "fallible, and `None` is not the end: more may be pushed"
+    )]
+    pub fn next(&mut self) -> Result<Option<SseEvent>, EventTooLarge> {
+        while !self.failed {
+            let Some(mut chunk) = self.chunks.pop_front() else {
+                return Ok(None);
+            };
+            if self.carry.is_empty() && matches!(chunk.first(), Some(b'\n' | b'\r')) {
+                let run = chunk
+                    .iter()
+                    .position(|byte| !matches!(byte, b'\n' | b'\r'))
+                    .unwrap_or(chunk.len());
+                let blank = chunk.split_to(run);
+                self.put_back(chunk);
+                return Ok(Some(SseEvent::parse(blank)));
+            }
+            let end = self.find_end(&chunk);
+            if self.carry.len() + end.unwrap_or(chunk.len()) > self.limit_bytes {
+                self.chunks.push_front(chunk);
+                self.failed = true;
+                break;
+            }
+            let Some(end) = end else {
+                self.carry.extend_from_slice(&chunk);
+                continue;
+            };
+            let part = chunk.split_to(end);
+            self.put_back(chunk);
+            let raw = if self.carry.is_empty() {
+                part
+            } else {
+                self.carry.extend_from_slice(&part);
+                self.carry.split().freeze()
+            };
+            let mark = if !self.begun && raw.starts_with(BYTE_ORDER_MARK) {
+                BYTE_ORDER_MARK.len()
+            } else {
+                0
+            };
+            self.begun = true;
+            return Ok(Some(SseEvent::parse_at(raw, mark)));
+        }
+        Err(EventTooLarge {
+            limit_bytes: self.limit_bytes,
+        })
+    }
+
+    fn put_back(&mut self, chunk: Bytes) {
+        if chunk.has_remaining() {
+            self.chunks.push_front(chunk);
+        }
+    }
+
+    /// Whether the start of an event is held, of which the end has not come.
+    #[must_use]
+    pub fn is_mid_event(&self) -> bool {
+        !self.carry.is_empty()
+    }
+
+    /// What was pushed and not yielded, for the end of the stream. Clients drop an event that no blank line ends
+    /// (openai-python 3.54.0, `src/openai/_streaming.py`, `SSEDecoder.decode`), so it is no event here either; its bytes
+    /// are passed on as they came.
+    pub fn remainder(&mut self) -> Bytes {
+        let mut rest = self.carry.split();
+        for chunk in self.chunks.drain(..) {
+            rest.extend_from_slice(&chunk);
+        }
+        rest.freeze()
+    }
+
+    /// Offset in `chunk` after the blank line that ends the current event. Keeps what it learnt of an unfinished line for
+    /// the next chunk, so that every byte is looked at once.
+    fn find_end(&mut self, chunk: &[u8]) -> Option<usize> {
+        let mut line_start = usize::from(self.after_cr && chunk.first() == Some(&b'\n'));
+        self.after_cr = false;
+        loop {
+            let rest = chunk.get(line_start..).unwrap_or_default();
+            let Some(len) = memchr::memchr2(b'\n', b'\r', rest) else {
+                self.line_empty &= rest.is_empty();
+                return None;
+            };
+            let is_blank = self.line_empty && len == 0;
+            self.line_empty = true;
+            match rest.get(len..) {
+                Some([b'\r', b'\n', ..]) => line_start += len + 2,
+                Some([b'\r']) => {
+                    line_start += len + 1;
+                    self.after_cr = !is_blank;
+                }
+                _ => line_start += len + 1,
+            }
+            if is_blank {
+                return Some(line_start);
+            }
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
