@@ -1,0 +1,56 @@
+//! Byte classes and the left boundary every rule shares.
+
+/// A set of bytes as a table, so that a run is measured at one load a byte.
+pub(crate) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// ASCII letters and digits plus `more`.
+    pub(crate) const fn alphanumeric_and(more: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            set[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        Self(set).and(more)
+    }
+
+    /// Exactly `bytes`.
+    pub(crate) const fn of(bytes: &[u8]) -> Self {
+        Self([false; 256]).and(bytes)
+    }
+
+    const fn and(mut self, more: &[u8]) -> Self {
+        let mut i = 0;
+        while i < more.len() {
+            self.0[more[i] as usize] = true;
+            i += 1;
+        }
+        self
+    }
+
+    pub(crate) const fn has(&self, byte: u8) -> bool {
+        self.0[byte as usize]
+    }
+
+    /// Offset after the run of members that starts at `at`, at most `limit`.
+    pub(crate) fn run(&self, text: &[u8], at: usize, limit: usize) -> usize {
+        let limit = limit.min(text.len());
+        text.get(at..limit)
+            .and_then(|rest| rest.iter().position(|b| !self.has(*b)))
+            .map_or(limit.max(at), |n| at + n)
+    }
+}
+
+/// Bytes of context [`ends_escape`] may look at.
+pub(crate) const ESCAPE_BYTES: usize = 3;
+
+/// Whether the text before `at` ends in an escape (`\n`, `\t`, `\r`, `%3D`) whose last byte only looks like a
+/// part of the word that follows. Code and URLs inside a prompt are full of them.
+pub(crate) fn ends_escape(text: &[u8], at: usize) -> bool {
+    match text.get(..at) {
+        Some([.., b'\\', b'n' | b'r' | b't']) => true,
+        Some([.., b'%', high, low]) => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
+    }
+}

@@ -1,0 +1,115 @@
+//! Counting a text that is still growing.
+
+use super::{Encoding, boundary};
+
+/// The tail is counted anew with every piece, so it must stay short. A text without a place to cut for so long (one
+/// letter over and over, a wall of dashes) is cut between two tokens instead.
+const MAX_TAIL_BYTES: usize = 512;
+/// Bytes kept behind such a cut. Later text can only change the tokens near the end; no token of either vocabulary
+/// is longer than 128 bytes.
+const KEPT_BYTES: usize = 192;
+
+/// Counts the tokens of one growing text: after every piece the total is that of the whole text so far.
+///
+/// Exact at every moment while the text has a place to cut (see the boundary rules) every [`MAX_TAIL_BYTES`]; a longer
+/// stretch is cut between two tokens, which by construction of byte-pair encoding is exact too unless text more than
+/// [`KEPT_BYTES`] later changes how the stretch splits; then it is off by a token or two.
+pub struct Meter {
+    encoding: Encoding,
+    /// Tokens of the text before the tail, unscaled.
+    committed: u64,
+    tail: String,
+    tail_tokens: u64,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter")
+            .field("encoding", &self.encoding)
+            .field("total", &self.total())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Meter {
+    /// Starts with no text.
+    pub fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            committed: 0,
+            tail: String::new(),
+            tail_tokens: 0,
+        }
+    }
+
+    /// Takes the next piece; returns the tokens of all text so far.
+    pub fn push(&mut self, delta: &str) -> u64 {
+        if delta.is_empty() {
+            return self.total();
+        }
+        let seam = self.tail.len();
+        self.tail.push_str(delta);
+        if let Some(cut) = self.last_cut(seam) {
+            self.commit(cut);
+        }
+        if self.tail.len() > MAX_TAIL_BYTES {
+            self.commit_tokens();
+        }
+        self.tail_tokens = self.encoding.vocabulary.count(&self.tail);
+        self.total()
+    }
+
+    /// The tokens of all text so far.
+    pub fn total(&self) -> u64 {
+        self.encoding.scaled(self.committed + self.tail_tokens)
+    }
+
+    fn commit(&mut self, cut: usize) {
+        if let Some(done) = self.tail.get(..cut) {
+            self.committed += self.encoding.vocabulary.count(done);
+            self.tail.drain(..cut);
+        }
+    }
+
+    /// The last place to cut at or after the seam; there was none before it.
+    fn last_cut(&self, seam: usize) -> Option<usize> {
+        let mut after = None;
+        for (at, c) in self.tail.char_indices().rev() {
+            if let Some((next, after)) = after
+                && boundary::cuts(c, after)
+            {
+                return Some(next);
+            }
+            if at < seam {
+                return None;
+            }
+            after = Some((at, c));
+        }
+        None
+    }
+
+    /// Commits whole tokens up to about [`KEPT_BYTES`] from the end, on a character boundary.
+    fn commit_tokens(&mut self) {
+        let tokenizer = self.encoding.vocabulary.tokenizer();
+        let low = self.tail.len().saturating_sub(KEPT_BYTES);
+        let (mut at, mut tokens) = (0, 0);
+        let mut done = (0, 0);
+        'pieces: for piece in tokenizer.split(&self.tail) {
+            for token in tokenizer.bpe.encode_via_backtracking(piece.as_bytes()) {
+                at += tokenizer.bpe.token_len(token);
+                tokens += 1;
+                if at > low {
+                    break 'pieces;
+                }
+                if self.tail.is_char_boundary(at) {
+                    done = (at, tokens);
+                }
+            }
+        }
+        self.committed += done.1;
+        self.tail.drain(..done.0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
