@@ -7,9 +7,16 @@ mod connection;
 mod exchange;
 mod id;
 mod label;
+pub mod native;
+pub mod ocsf;
 mod outcome;
+#[cfg(test)]
+pub(crate) mod samples;
 mod text;
 mod verdict;
+mod workload;
+
+use std::sync::Arc;
 
 pub use self::connection::Connection;
 pub use self::exchange::{BudgetUse, Certainty, Exchange, FindingCount, Http, OwnCount, TokenUsage};
@@ -22,7 +29,7 @@ pub use self::verdict::{ErrorClass, Part, Reason, Verdict};
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A request was answered, refused or given up.
-    Exchange(Box<Exchange>),
+    Exchange(Arc<Exchange>),
     /// A connection was closed.
-    Connection(Box<Connection>),
+    Connection(Arc<Connection>),
 }

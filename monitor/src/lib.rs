@@ -5,3 +5,5 @@ pub mod config;
 pub mod identity;
 
 pub mod event;
+
+pub mod metrics;

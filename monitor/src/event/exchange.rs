@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::label::labels;
 use super::{ErrorClass, ExchangeId, Part, Reason, ShortText, Verdict};
 use crate::identity::{Attribution, Workload};
@@ -78,7 +80,7 @@ pub struct Http {
 }
 
 /// Tokens that were spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TokenUsage {
     /// All prompt tokens, `cache_read` and `cache_write` included.
     pub input: u64,
@@ -107,7 +109,7 @@ labels! {
 }
 
 /// Tokens as Weir counted them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct OwnCount {
     /// The prompt.
     pub input: u64,
@@ -116,7 +118,7 @@ pub struct OwnCount {
 }
 
 /// How often a detector fired in a part of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FindingCount {
     /// The detector's name.
     pub detector: &'static str,

@@ -39,12 +39,18 @@ impl ExchangeIds {
     /// The next identifier, for an exchange that began at `unix_ms`.
     #[must_use]
     pub fn next(&self, unix_ms: u64) -> ExchangeId {
-        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        ExchangeId::from_parts(unix_ms, self.salt, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl ExchangeId {
+    /// The low 48 bits of the time, 12 of the salt and 62 of the count.
+    pub(super) fn from_parts(unix_ms: u64, salt: u16, count: u64) -> Self {
         let time = u128::from(unix_ms & 0xffff_ffff_ffff) << 80;
         let version = 0x7 << 76;
-        let salt = u128::from(self.salt & 0xfff) << 64;
+        let salt = u128::from(salt & 0xfff) << 64;
         let variant = 0b10 << 62;
-        ExchangeId(time | version | salt | variant | u128::from(count & (u64::MAX >> 2)))
+        Self(time | version | salt | variant | u128::from(count & (u64::MAX >> 2)))
     }
 }
 

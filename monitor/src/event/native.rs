@@ -1,0 +1,236 @@
+//! Weir's own records: one JSON object a line, every key always there.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::workload::{WorkloadView, view};
+use super::{BudgetUse, Connection, Event, Exchange, FindingCount, OwnCount, TokenUsage};
+
+/// Appends the record of an event and a line feed.
+///
+/// # Errors
+///
+/// None that can occur: every key is a string and every number finite. The error is passed on rather than hidden.
+pub fn encode(event: &Event, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    match event {
+        Event::Exchange(exchange) => serde_json::to_writer(&mut *line, &ExchangeRecord::from(&**exchange))?,
+        Event::Connection(connection) => {
+            serde_json::to_writer(&mut *line, &ConnectionRecord::from(&**connection))?
+        }
+    }
+    line.push(b'\n');
+    Ok(())
+}
+
+/// An exchange as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct ExchangeRecord<'a> {
+    kind: &'static str,
+    id: super::ExchangeId,
+    time: String,
+    duration_us: u64,
+    time_to_first_byte_us: Option<u64>,
+    workload: Option<WorkloadView<'a>>,
+    attribution: &'static str,
+    client: SocketAddr,
+    original_destination: SocketAddr,
+    provider: &'a str,
+    host: &'a str,
+    api: &'static str,
+    operation: &'static str,
+    model: Option<&'a str>,
+    streamed: bool,
+    http: HttpRecord<'a>,
+    usage: Option<TokenUsage>,
+    counted: Option<OwnCount>,
+    verdict: super::Verdict,
+    observed: Option<super::Verdict>,
+    reason: Option<super::Reason>,
+    policy: Option<&'a str>,
+    findings: &'a [FindingCount],
+    budgets: Vec<BudgetRecord<'a>>,
+    error: Option<super::ErrorClass>,
+}
+
+#[derive(Debug, Serialize)]
+struct HttpRecord<'a> {
+    version: &'static str,
+    method: &'a str,
+    path: &'a str,
+    status: Option<u16>,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct BudgetRecord<'a> {
+    key: &'a str,
+    limit: u64,
+    reserved: u64,
+    settled: u64,
+}
+
+impl<'a> From<&'a BudgetUse> for BudgetRecord<'a> {
+    fn from(budget: &'a BudgetUse) -> Self {
+        let BudgetUse {
+            key,
+            limit,
+            reserved,
+            settled,
+        } = budget;
+        Self {
+            key,
+            limit: *limit,
+            reserved: *reserved,
+            settled: *settled,
+        }
+    }
+}
+
+impl<'a> From<&'a Exchange> for ExchangeRecord<'a> {
+    fn from(exchange: &'a Exchange) -> Self {
+        Self {
+            kind: "exchange",
+            id: exchange.id,
+            time: rfc3339(exchange.started_ms),
+            duration_us: exchange.duration_us,
+            time_to_first_byte_us: exchange.time_to_first_byte_us,
+            workload: view(&exchange.workload),
+            attribution: exchange.attribution.name(),
+            client: exchange.client,
+            original_destination: exchange.original_destination,
+            provider: &exchange.provider,
+            host: &exchange.host,
+            api: exchange.api,
+            operation: exchange.operation,
+            model: exchange.model.as_ref().map(|model| model.as_str()),
+            streamed: exchange.streamed,
+            http: HttpRecord {
+                version: exchange.http.version,
+                method: exchange.http.method.as_str(),
+                path: exchange.http.path.as_str(),
+                status: exchange.http.status,
+                request_bytes: exchange.http.request_bytes,
+                response_bytes: exchange.http.response_bytes,
+            },
+            usage: exchange.usage,
+            counted: exchange.counted,
+            verdict: exchange.verdict,
+            observed: exchange.observed,
+            reason: exchange.reason,
+            policy: exchange.policy.as_deref(),
+            findings: &exchange.findings,
+            budgets: exchange.budgets.iter().map(BudgetRecord::from).collect(),
+            error: exchange.error,
+        }
+    }
+}
+
+/// A connection as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct ConnectionRecord<'a> {
+    kind: &'static str,
+    time: String,
+    closed: Option<String>,
+    workload: Option<WorkloadView<'a>>,
+    attribution: &'static str,
+    client: SocketAddr,
+    original_destination: Option<SocketAddr>,
+    server_name: Option<&'a str>,
+    outcome: super::Outcome,
+    alpn: Option<&'static str>,
+    bytes_up: u64,
+    bytes_down: u64,
+    exchanges: u64,
+}
+
+impl<'a> From<&'a Connection> for ConnectionRecord<'a> {
+    fn from(connection: &'a Connection) -> Self {
+        Self {
+            kind: "connection",
+            time: rfc3339(connection.opened_ms),
+            closed: connection.closed_ms.map(rfc3339),
+            workload: view(&connection.workload),
+            attribution: connection.attribution.name(),
+            client: connection.client,
+            original_destination: connection.original_destination,
+            server_name: connection.server_name.as_deref(),
+            outcome: connection.outcome,
+            alpn: connection.alpn,
+            bytes_up: connection.bytes_up,
+            bytes_down: connection.bytes_down,
+            exchanges: connection.exchanges,
+        }
+    }
+}
+
+/// A time as RFC 3339 writes it, in UTC, to the millisecond.
+pub(crate) fn rfc3339(unix_ms: u64) -> String {
+    i64::try_from(unix_ms)
+        .ok()
+        .and_then(|milliseconds| jiff::Timestamp::from_millisecond(milliseconds).ok())
+        .map_or_else(
+            || "9999-12-30T22:00:00.999Z".to_owned(),
+            |time| format!("{time:.3}"),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples;
+
+    fn line(event: Event) -> String {
+        let mut line = Vec::new();
+        encode(&event, &mut line).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn exchange() {
+        let line = line(Event::Exchange(samples::exchange().into()));
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"kind":"exchange","id":"0193a390-dc00-7000-8000-000000000001","time":"2024-12-08T00:00:00.000Z","#,
+                r#""duration_us":1250000,"time_to_first_byte_us":310000,"#,
+                r#""workload":{"pid":4711,"uid":1001,"user":"bot","exe":"/usr/bin/python3.11","comm":"python3","#,
+                r#""cgroup":"/system.slice/bot.service","netns":4026531840},"attribution":"exact","#,
+                r#""client":"10.0.0.7:40312","original_destination":"162.159.140.245:443","#,
+                r#""provider":"openai","host":"api.openai.com","api":"openai","operation":"chat_completions","#,
+                r#""model":"gpt-4o-mini","streamed":true,"#,
+                r#""http":{"version":"1.1","method":"POST","path":"/v1/chat/completions","status":200,"#,
+                r#""request_bytes":812,"response_bytes":20480},"#,
+                r#""usage":{"input":120,"output":300,"cache_read":64,"cache_write":0,"reasoning":40,"certainty":"exact"},"#,
+                r#""counted":{"input":120,"output":260},"verdict":"cut","observed":null,"reason":"budget","#,
+                r#""policy":"billing-bots","findings":[{"detector":"pii.credit_card","part":"prompt","count":2}],"#,
+                r#""budgets":[{"key":"billing-bots/0/workload:/system.slice/bot.service","limit":200000,"#,
+                r#""reserved":600,"settled":420}],"error":null}"#,
+                "\n",
+            )
+        );
+    }
+
+    #[test]
+    fn connection() {
+        let line = line(Event::Connection(samples::connection().into()));
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"kind":"connection","time":"2024-12-08T00:00:00.000Z","closed":"2024-12-08T00:00:02.500Z","#,
+                r#""workload":null,"attribution":"unknown","client":"[fd00::7]:40312","original_destination":null,"#,
+                r#""server_name":"example.com","outcome":"spliced_not_listed","alpn":null,"#,
+                r#""bytes_up":517,"bytes_down":4096,"exchanges":0}"#,
+                "\n",
+            )
+        );
+    }
+
+    #[test]
+    fn times_to_the_end_of_the_calendar() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(1_733_616_000_007), "2024-12-08T00:00:00.007Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-30T22:00:00.999Z");
+    }
+}

@@ -1,0 +1,119 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::event::{Exchange, Outcome, Reason, ShortText, Verdict, samples};
+
+fn record(event: Event) -> Value {
+    let mut line = Vec::new();
+    encode(&event, &mut line).unwrap();
+    assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+    assert!(line.ends_with(b"\n"));
+    serde_json::from_slice(&line).unwrap()
+}
+
+fn exchange(change: impl FnOnce(&mut Exchange)) -> Value {
+    let mut exchange = samples::exchange();
+    change(&mut exchange);
+    record(Event::Exchange(exchange.into()))
+}
+
+#[test]
+fn golden_api_activity() {
+    let golden = include_str!("golden/api_activity.json").replace("VERSION", env!("CARGO_PKG_VERSION"));
+    let expected: Value = serde_json::from_str(&golden).unwrap();
+    assert_eq!(exchange(|_| {}), expected);
+}
+
+#[test]
+fn decisions() {
+    let plain = |exchange: &mut Exchange| {
+        exchange.verdict = Verdict::Allowed;
+        exchange.reason = None;
+    };
+    let allowed = exchange(plain);
+    assert_eq!(
+        (&allowed["action_id"], &allowed["disposition_id"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&allowed["status_id"], &allowed["severity_id"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(allowed.get("status_detail"), None);
+
+    let observed = exchange(|exchange| {
+        plain(exchange);
+        exchange.observed = Some(Verdict::Denied);
+    });
+    assert_eq!(
+        (&observed["action_id"], &observed["severity_id"]),
+        (&json!(3), &json!(2))
+    );
+
+    let redacted = exchange(|exchange| {
+        exchange.verdict = Verdict::Redacted;
+        exchange.reason = Some(Reason::Content);
+    });
+    assert_eq!(
+        (&redacted["action_id"], &redacted["status_id"]),
+        (&json!(4), &json!(1))
+    );
+
+    let denied = exchange(|exchange| {
+        exchange.verdict = Verdict::Denied;
+        exchange.reason = Some(Reason::Content);
+        exchange.http.status = Some(403);
+        exchange.usage = None;
+    });
+    assert_eq!(
+        (&denied["severity_id"], &denied["status_id"]),
+        (&json!(3), &json!(2))
+    );
+    assert_eq!(denied.get("message_context"), None);
+}
+
+#[test]
+fn what_is_not_known_is_not_claimed() {
+    let value = exchange(|exchange| {
+        exchange.workload = None;
+        exchange.model = None;
+        exchange.http.status = None;
+        exchange.http.method = ShortText::new("BREW");
+    });
+    assert_eq!(value["actor"], json!({"app_name": "unknown"}));
+    assert_eq!(value["ai_model"]["name"], "unknown");
+    assert_eq!(value["http_request"].get("http_method"), None);
+    assert_eq!(
+        (&value["activity_id"], &value["type_uid"]),
+        (&json!(99), &json!(600_399))
+    );
+    assert_eq!(
+        (value.get("http_response"), &value["status_id"]),
+        (None, &json!(2))
+    );
+}
+
+#[test]
+fn connections() {
+    let value = record(Event::Connection(samples::connection().into()));
+    assert_eq!(
+        (&value["class_uid"], &value["type_uid"]),
+        (&json!(4001), &json!(400_102))
+    );
+    assert_eq!(value["dst_endpoint"], json!({"hostname": "example.com"}));
+    assert_eq!(
+        value["traffic"],
+        json!({"bytes_out": 517, "bytes_in": 4096, "bytes": 4613})
+    );
+    assert_eq!(value["status_detail"], "spliced_not_listed");
+
+    let mut failed = samples::connection();
+    failed.outcome = Outcome::ClientDistrustsCa;
+    failed.server_name = None;
+    let value = record(Event::Connection(failed.into()));
+    assert_eq!(
+        (&value["activity_id"], &value["action_id"], &value["severity_id"]),
+        (&json!(4), &json!(2), &json!(2))
+    );
+    assert_eq!(value.get("dst_endpoint"), None);
+}

@@ -1,0 +1,95 @@
+//! Records for tests.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::identity::{Attribution, Workload};
+
+/// 2024-12-08, midnight.
+pub(crate) const MIDNIGHT_MS: u64 = 1_733_616_000_000;
+
+pub(crate) fn workload() -> Arc<Workload> {
+    Arc::new(Workload {
+        pid: 4711,
+        uid: 1001,
+        user: Some("bot".into()),
+        exe: Some("/usr/bin/python3.11".into()),
+        comm: "python3".into(),
+        cgroup: "/system.slice/bot.service".into(),
+        netns: 4_026_531_840,
+    })
+}
+
+/// A stream that ran into its budget.
+pub(crate) fn exchange() -> Exchange {
+    Exchange {
+        id: ExchangeId::from_parts(MIDNIGHT_MS, 0, 1),
+        started_ms: MIDNIGHT_MS,
+        duration_us: 1_250_000,
+        time_to_first_byte_us: Some(310_000),
+        workload: Some(workload()),
+        attribution: Attribution::Exact,
+        client: "10.0.0.7:40312".parse().unwrap(),
+        original_destination: "162.159.140.245:443".parse().unwrap(),
+        provider: "openai".into(),
+        host: "api.openai.com".into(),
+        api: "openai",
+        operation: "chat_completions",
+        model: Some(ShortText::new("gpt-4o-mini")),
+        streamed: true,
+        http: Http {
+            version: "1.1",
+            method: ShortText::new("POST"),
+            path: ShortText::path("/v1/chat/completions?api-version=1"),
+            status: Some(200),
+            request_bytes: 812,
+            response_bytes: 20_480,
+        },
+        usage: Some(TokenUsage {
+            input: 120,
+            output: 300,
+            cache_read: 64,
+            cache_write: 0,
+            reasoning: 40,
+            certainty: Certainty::Exact,
+        }),
+        counted: Some(OwnCount {
+            input: 120,
+            output: 260,
+        }),
+        verdict: Verdict::Cut,
+        observed: None,
+        reason: Some(Reason::Budget),
+        policy: Some("billing-bots".into()),
+        findings: vec![FindingCount {
+            detector: "pii.credit_card",
+            part: Part::Prompt,
+            count: 2,
+        }],
+        budgets: vec![BudgetUse {
+            key: "billing-bots/0/workload:/system.slice/bot.service".into(),
+            limit: 200_000,
+            reserved: 600,
+            settled: 420,
+        }],
+        error: None,
+    }
+}
+
+/// A connection that was none of ours.
+pub(crate) fn connection() -> Connection {
+    Connection {
+        opened_ms: MIDNIGHT_MS,
+        closed_ms: Some(MIDNIGHT_MS + 2_500),
+        workload: None,
+        attribution: Attribution::Unknown,
+        client: "[fd00::7]:40312".parse().unwrap(),
+        original_destination: None,
+        server_name: Some("example.com".into()),
+        outcome: Outcome::Spliced(SpliceReason::NotListed),
+        alpn: None,
+        bytes_up: 517,
+        bytes_down: 4_096,
+        exchanges: 0,
+    }
+}
