@@ -12,7 +12,8 @@ mod validate;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use monitor_protocol::Api;
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::error::{ConfigError, Problem};
 pub use self::glob::{Glob, GlobError, MAX_PATTERN_BYTES};
@@ -100,8 +101,9 @@ pub struct Endpoint {
     pub host: String,
     /// Ports, at least one.
     pub ports: Vec<u16>,
-    /// The protocol it speaks, by its name: `openai`, `anthropic`.
-    pub api: String,
+    /// The protocol it speaks.
+    #[serde(serialize_with = "api_name")]
+    pub api: Api,
     /// A PEM file of roots trusted for it as well.
     pub upstream_ca: Option<PathBuf>,
     /// The provider's name in records; the host when not given.
@@ -141,6 +143,10 @@ pub enum Format {
     Native,
     /// OCSF 1.8.0.
     Ocsf,
+}
+
+fn api_name<S: Serializer>(api: &Api, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(api.name())
 }
 
 impl Config {

@@ -241,6 +241,11 @@ fn endpoints() {
         "4:12",
         "a.example:443 is already an endpoint",
     );
+    refuses(
+        &endpoint("host: a.example, api: gemini"),
+        "3:30",
+        "use `openai` or `anthropic`",
+    );
     refuses("intercept: {request_limit: 1 KiB}", "1:28", "64 KiB to 1 GiB");
     refuses("intercept: {request_limit: lots}", "1:28", "32 MiB");
 }
@@ -316,6 +321,16 @@ fn policies_say_what_they_mean() {
         "expected one of workload",
     );
     let content = |fields: &str| format!("policies:\n- name: a\n  content:\n  - {{{fields}}}");
+    refuses(
+        &content("detect: [pii.email, pii.credit_cart], action: block"),
+        "4:25",
+        "pii.credit_card",
+    );
+    refuses(
+        &content("detect: 'pii*', action: block"),
+        "4:13",
+        "no detector is called 'pii*'",
+    );
     refuses(&content("detect: [], action: block"), "4:14", "names no detector");
     refuses(
         &content("detect: [pii.email], in: [], action: block"),

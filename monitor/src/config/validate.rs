@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use monitor_content::Detectors;
+use monitor_protocol::Api;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -141,6 +143,7 @@ fn intercept(spec: InterceptSpec, problems: &mut Problems<'_>) -> Intercept {
 
 fn endpoint(spec: EndpointSpec, problems: &mut Problems<'_>) -> Option<Endpoint> {
     let host = host(&spec.host, problems);
+    let api = problems.take(spec.api.referenced, spec.api.value.parse::<Api>());
     let ports = match spec.ports {
         None => DEFAULT_PORTS.to_vec(),
         Some(list) => {
@@ -170,7 +173,7 @@ fn endpoint(spec: EndpointSpec, problems: &mut Problems<'_>) -> Option<Endpoint>
     Some(Endpoint {
         host: host?,
         ports,
-        api: spec.api.value,
+        api: api?,
         upstream_ca,
         name,
     })
@@ -285,6 +288,9 @@ fn content(spec: ContentSpec, problems: &mut Problems<'_>) -> ContentRule {
             spec.detect.at,
             "the rule names no detector; name at least one, as in `detect: [pii.credit_card]`",
         );
+    }
+    for name in &spec.detect.values {
+        problems.take(name.referenced, Detectors::compile(&[name.value.as_str()]));
     }
     let parts = match spec.parts {
         None => Parts {
