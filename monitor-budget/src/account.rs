@@ -109,6 +109,18 @@ impl Account {
         self.peak_outstanding = self.peak_outstanding.max(self.outstanding());
     }
 
+    /// `hold` for a new reservation.
+    pub(crate) fn open_reservation(&mut self, tokens: u64) {
+        self.hold(tokens);
+        self.open_reservations = self.open_reservations.saturating_add(1);
+    }
+
+    /// `settle` for the end of a reservation.
+    pub(crate) fn close_reservation(&mut self, held: u64, charge: u64) -> u64 {
+        self.open_reservations = self.open_reservations.saturating_sub(1);
+        self.settle(held, charge)
+    }
+
     /// Gives `held` back and charges `charge`; what exceeds `held` becomes debt, drained at once as far as there is room.
     /// Returns the part of this charge that is left as debt.
     pub(crate) fn settle(&mut self, held: u64, charge: u64) -> u64 {

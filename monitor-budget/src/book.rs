@@ -57,10 +57,6 @@ impl Book {
         self.slots.len()
     }
 
-    pub(crate) fn slot(&self, slot: SlotNumber) -> Option<&BookSlot> {
-        self.slots.get(slot as usize)
-    }
-
     pub(crate) fn account_mut(&mut self, slot: SlotNumber) -> Option<&mut Account> {
         self.slots.get_mut(slot as usize)?.account.as_mut()
     }
@@ -107,6 +103,66 @@ impl Book {
             place.dirty = true;
             self.dirty.push(slot);
         }
+    }
+
+    /// Whether the slot already contains the change of the record that ends at `lsn`.
+    pub(crate) fn contains(&self, slot: SlotNumber, lsn: u64) -> bool {
+        self.slots
+            .get(slot as usize)
+            .is_some_and(|place| place.lsn >= lsn)
+    }
+
+    /// Takes the list of slots changed since the last time.
+    pub(crate) fn take_dirty(&mut self) -> Vec<SlotNumber> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Copies a slot for the store, which has all of its changes then. Taking it to the present first keeps the copy short.
+    pub(crate) fn copy_clean(&mut self, slot: SlotNumber, ledger_ms: u64) -> Option<(u64, Option<Account>)> {
+        let place = self.slots.get_mut(slot as usize)?;
+        place.dirty = false;
+        if let Some(account) = place.account.as_mut() {
+            account.advance(ledger_ms);
+        }
+        Some((place.lsn, place.account.clone()))
+    }
+
+    /// Puts slots back on the list after the store could not be written.
+    pub(crate) fn mark_dirty(&mut self, slots: &[SlotNumber]) {
+        for &slot in slots {
+            let lsn = self.slots.get(slot as usize).map_or(0, |place| place.lsn);
+            self.touch(slot, lsn);
+        }
+    }
+
+    /// Puts a slot back as stored.
+    pub(crate) fn restore(&mut self, slot: SlotNumber, lsn: u64, account: Option<Account>) {
+        let index = slot as usize;
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, BookSlot::default);
+        }
+        self.slots[index].lsn = lsn;
+        if let Some(account) = account {
+            self.put(slot, account);
+        }
+    }
+
+    /// All slot numbers in use or used before.
+    pub(crate) fn slot_numbers(&self) -> std::ops::Range<SlotNumber> {
+        0..SlotNumber::try_from(self.slots.len()).unwrap_or(SlotNumber::MAX)
+    }
+
+    /// Makes the list of free slots anew, after slots were put in place by number.
+    pub(crate) fn rebuild_free_slots(&mut self) {
+        let slots = self.slot_numbers().rev();
+        self.free = slots
+            .filter(|&slot| self.slots[slot as usize].account.is_none())
+            .collect();
+    }
+
+    /// Highest journal position any slot contains.
+    pub(crate) fn highest_lsn(&self) -> u64 {
+        self.slots.iter().map(|place| place.lsn).max().unwrap_or(0)
     }
 
     /// Slots of accounts that hold nothing any more, among the next few in turn.

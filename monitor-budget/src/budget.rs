@@ -49,6 +49,8 @@ pub enum DenyReason {
     LargerThanLimit,
     /// The budget would need a new account and the ledger holds as many as it may ([`crate::MAX_ACCOUNTS`]), all in use.
     AccountsFull,
+    /// The budget's key is longer than [`crate::MAX_KEY_BYTES`].
+    KeyTooLong,
 }
 
 /// A reservation or extension that was refused; nothing was taken from any budget.

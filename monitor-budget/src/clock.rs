@@ -113,11 +113,6 @@ impl TimeLine {
         self.last_ms = self.last_ms.max(self.base_ms.saturating_add(passed));
         self.last_ms
     }
-
-    /// The last ledger time handed out.
-    pub(crate) fn last_ms(&self) -> u64 {
-        self.last_ms
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
 //! The ledger's handle and its public operations.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::book::SlotNumber;
 use crate::budget::{AccountState, Budget, Denied, Settlement};
+use crate::checkpoint::Durable;
 use crate::clock::{Clock, TimeLine};
+use crate::error::LedgerError;
+use crate::health::Health;
+use crate::recovery::Recovery;
 use crate::reservation::Reservation;
-use crate::state::State;
+use crate::state::{Slots, State};
+use crate::ticker::Ticker;
 
 /// Slots read per lock taken by operations that go through all accounts.
 const SLOTS_PER_LOCK: usize = 256;
@@ -20,6 +27,23 @@ pub struct Ledger {
     core: Arc<Core>,
 }
 
+/// When what the journal holds is written to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// By a thread, this often. Each one costs a transaction and a disk sync if anything has changed. A power cut loses at most
+    /// this much and the time of the sync.
+    Every(Duration),
+    /// Only by [`Ledger::checkpoint`], and when the last handle is dropped: for tools and tests.
+    OnDemand,
+}
+
+impl Default for Checkpoints {
+    /// Every half second: with the sync's time, a power cut loses less than a second.
+    fn default() -> Self {
+        Self::Every(Duration::from_millis(500))
+    }
+}
+
 /// What handles and reservations share.
 pub(crate) struct Core {
     clock: Arc<dyn Clock>,
@@ -27,6 +51,8 @@ pub(crate) struct Core {
     /// well under a microsecond per operation. To shard, split the book by key and lock the shards of a request in ascending order;
     /// nothing outside `Core` would change.
     state: Mutex<State>,
+    durable: Option<Durable>,
+    ticker: Option<Ticker>,
 }
 
 impl Ledger {
@@ -34,12 +60,64 @@ impl Ledger {
     #[must_use]
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
         let time = TimeLine::starting_at(clock.now_ms(), clock.monotonic_ms());
-        Self {
-            core: Arc::new(Core {
-                clock,
-                state: Mutex::new(State::new(time)),
-            }),
+        let core = Core {
+            clock,
+            state: Mutex::new(State::new(time)),
+            durable: None,
+            ticker: None,
+        };
+        Self { core: Arc::new(core) }
+    }
+
+    /// Opens the ledger kept in a state directory, making it if there is none, with checkpoints as by default.
+    ///
+    /// What the last agent acknowledged is there again, however it ended; reservations it left open are charged in full
+    /// ([`Ledger::recovery`]). If the disk takes no writes, the ledger opens all the same and [`Ledger::health`] says so.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if another ledger has the directory, or its files cannot be read or are damaged.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, LedgerError> {
+        Self::open_with(dir, clock, Checkpoints::default())
+    }
+
+    /// [`Ledger::open`] with another rhythm of checkpoints.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_with(
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        checkpoints: Checkpoints,
+    ) -> Result<Self, LedgerError> {
+        let (durable, state) = Durable::open(dir, &*clock)?;
+        let ticker = match checkpoints {
+            Checkpoints::Every(period) => Some(Ticker::new(period)),
+            Checkpoints::OnDemand => None,
+        };
+        let core = Core {
+            clock,
+            state: Mutex::new(state),
+            durable: Some(durable),
+            ticker,
+        };
+        // A failure is in the health, and repeated.
+        let _ = core.checkpoint();
+        let core = Arc::new(core);
+        if let Some(ticker) = &core.ticker {
+            let weak = Arc::downgrade(&core);
+            let tick = move || match weak.upgrade() {
+                Some(core) => {
+                    // A failure is in the health, and the next tick tries again.
+                    let _ = core.checkpoint();
+                    true
+                }
+                None => false,
+            };
+            ticker
+                .spawn(tick)
+                .map_err(LedgerError::file("start the checkpoint thread for", dir))?;
         }
+        Ok(Self { core })
     }
 
     /// Holds `tokens` on every budget, or on none. With no budgets the reservation only meters.
@@ -72,6 +150,39 @@ impl Ledger {
         });
     }
 
+    /// Writes all changes to the store now. Only a checkpoint survives a power cut; a kill of the agent needs none.
+    ///
+    /// # Errors
+    /// What could not be written; it is also in [`Ledger::health`] and tried again at the next checkpoint.
+    pub fn checkpoint(&self) -> Result<(), LedgerError> {
+        self.core.checkpoint()
+    }
+
+    /// Whether what the ledger does reaches the disk, and how much it holds.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let mut health = self
+            .core
+            .durable
+            .as_ref()
+            .map(Durable::health)
+            .unwrap_or_default();
+        let state = self.core.state.lock();
+        health.accounts = state.book.len();
+        health.open_reservations = state.open_reservations;
+        health
+    }
+
+    /// What opening the ledger found; nothing for a ledger in memory.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        self.core
+            .durable
+            .as_ref()
+            .map(|durable| durable.recovery)
+            .unwrap_or_default()
+    }
+
     /// All accounts, each as it stood at one moment of the call.
     #[must_use]
     pub fn snapshot(&self) -> Vec<AccountState> {
@@ -95,9 +206,12 @@ impl Ledger {
 }
 
 impl Core {
-    fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<crate::state::Slots, Denied> {
+    fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<Slots, Denied> {
         let monotonic_ms = self.clock.monotonic_ms();
-        self.state.lock().reserve(budgets, tokens, monotonic_ms)
+        let mut state = self.state.lock();
+        let reserved = state.reserve(budgets, tokens, monotonic_ms);
+        self.flush(state);
+        reserved
     }
 
     pub(crate) fn extend(&self, slots: &[SlotNumber], tokens: u64) -> Result<(), Denied> {
@@ -105,7 +219,10 @@ impl Core {
             return Ok(());
         }
         let monotonic_ms = self.clock.monotonic_ms();
-        self.state.lock().extend(slots, tokens, monotonic_ms)
+        let mut state = self.state.lock();
+        let extended = state.extend(slots, tokens, monotonic_ms);
+        self.flush(state);
+        extended
     }
 
     pub(crate) fn settle(&self, slots: &[SlotNumber], held: u64, charge: u64) -> Settlement {
@@ -116,7 +233,23 @@ impl Core {
             };
         }
         let monotonic_ms = self.clock.monotonic_ms();
-        self.state.lock().settle(slots, held, charge, monotonic_ms)
+        let mut state = self.state.lock();
+        let settlement = state.settle(slots, held, charge, monotonic_ms);
+        self.flush(state);
+        settlement
+    }
+
+    fn flush(&self, state: MutexGuard<'_, State>) {
+        if let Some(durable) = &self.durable {
+            durable.flush(&self.state, state);
+        }
+    }
+
+    fn checkpoint(&self) -> Result<(), LedgerError> {
+        let Some(durable) = &self.durable else {
+            return Ok(());
+        };
+        durable.checkpoint(&self.state, &*self.clock)
     }
 
     /// Visits all slots with the ledger time, letting go of the lock now and then so that requests are not held up.
@@ -133,8 +266,16 @@ impl Core {
             for slot in (from..to).filter_map(|slot| SlotNumber::try_from(slot).ok()) {
                 visit(&mut state, slot, now_ms);
             }
+            self.flush(state);
             from = to;
         }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // The journal has all of it; a checkpoint here only makes the next start quicker, so that a failure needs no report.
+        let _ = self.checkpoint();
     }
 }
 

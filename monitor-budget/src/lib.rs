@@ -25,10 +25,17 @@
 mod account;
 mod book;
 mod budget;
+mod checkpoint;
 mod clock;
+mod error;
+mod health;
+mod journal;
 mod ledger;
+mod recovery;
 mod reservation;
 mod state;
+mod store;
+mod ticker;
 mod window;
 
 pub use account::RETRY_WHILE_RESERVED_MS;
@@ -37,5 +44,9 @@ pub use budget::{
     AccountState, Budget, Certainty, Denied, DenyReason, MAX_TOKENS, MAX_WINDOW_MS, Settlement,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use ledger::Ledger;
+pub use error::LedgerError;
+pub use health::Health;
+pub use journal::record::MAX_KEY_BYTES;
+pub use ledger::{Checkpoints, Ledger};
+pub use recovery::Recovery;
 pub use reservation::Reservation;

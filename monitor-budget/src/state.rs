@@ -1,11 +1,15 @@
 //! What the ledger's lock guards, and the changes made under it.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::account::{Account, RETRY_WHILE_RESERVED_MS};
 use crate::book::{Book, SlotNumber};
 use crate::budget::{AccountState, Budget, Denied, DenyReason, Settlement};
 use crate::clock::TimeLine;
+use crate::journal::Log;
+use crate::journal::record::{MAX_KEY_BYTES, Record, SlotList};
 
 /// Accounts one reservation holds; more than four budgets on one request spill to the heap.
 pub(crate) type Slots = SmallVec<[SlotNumber; 4]>;
@@ -17,6 +21,8 @@ pub(crate) struct State {
     pub(crate) book: Book,
     /// Reservations open on at least one account.
     pub(crate) open_reservations: u64,
+    /// Where changes are logged; none for a ledger in memory.
+    pub(crate) log: Option<Log>,
 }
 
 impl State {
@@ -25,6 +31,7 @@ impl State {
             time,
             book: Book::default(),
             open_reservations: 0,
+            log: None,
         }
     }
 
@@ -36,6 +43,9 @@ impl State {
         monotonic_ms: u64,
     ) -> Result<Slots, Denied> {
         let now_ms = self.time.at(monotonic_ms);
+        if let Some(budget) = budgets.iter().find(|budget| budget.key.len() > MAX_KEY_BYTES) {
+            return Err(no_account(budget, tokens, DenyReason::KeyTooLong));
+        }
         let mut missing = 0;
         let mut denied: Option<Denied> = None;
         for budget in each_key_once(budgets) {
@@ -58,7 +68,12 @@ impl State {
             self.forget_idle(now_ms);
         }
         if missing > self.book.room() {
-            return Err(accounts_full(budgets, tokens));
+            let without = budgets
+                .iter()
+                .find(|budget| self.book.find(&budget.key).is_none());
+            return without.map_or(Ok(Slots::new()), |budget| {
+                Err(no_account(budget, tokens, DenyReason::AccountsFull))
+            });
         }
         let mut slots = Slots::new();
         for budget in each_key_once(budgets) {
@@ -67,12 +82,19 @@ impl State {
                 .find(&budget.key)
                 .unwrap_or_else(|| self.open(budget, now_ms));
             if let Some(account) = self.book.account_mut(slot) {
-                account.hold(tokens);
-                account.open_reservations += 1;
+                account.open_reservation(tokens);
             }
             slots.push(slot);
         }
         self.open_reservations += 1;
+        self.record(
+            now_ms,
+            &Record::Reserve {
+                tokens,
+                slots: SlotList::Numbers(&slots),
+            },
+            &slots,
+        );
         Ok(slots)
     }
 
@@ -96,6 +118,14 @@ impl State {
                 account.hold(tokens);
             }
         }
+        self.record(
+            now_ms,
+            &Record::Extend {
+                tokens,
+                slots: SlotList::Numbers(slots),
+            },
+            slots,
+        );
         Ok(())
     }
 
@@ -112,11 +142,19 @@ impl State {
         for &slot in slots {
             if let Some(account) = self.book.account_mut(slot) {
                 account.advance(now_ms);
-                debt = account.settle(held, charge).max(debt);
-                account.open_reservations = account.open_reservations.saturating_sub(1);
+                debt = account.close_reservation(held, charge).max(debt);
             }
         }
         self.open_reservations = self.open_reservations.saturating_sub(1);
+        self.record(
+            now_ms,
+            &Record::Settle {
+                held,
+                charge,
+                slots: SlotList::Numbers(slots),
+            },
+            slots,
+        );
         Settlement {
             settled: charge - debt,
             debt,
@@ -130,17 +168,50 @@ impl State {
         };
         if account.limit != limit || account.window_ms != window_ms {
             account.redefine(limit, window_ms, now_ms);
+            let key = Arc::clone(&account.key);
+            self.record(
+                now_ms,
+                &Record::Define {
+                    slot,
+                    limit,
+                    window_ms,
+                    key: &key,
+                },
+                &[slot],
+            );
         }
     }
 
     fn open(&mut self, budget: &Budget, now_ms: u64) -> SlotNumber {
-        self.book.open(budget, now_ms)
+        let slot = self.book.open(budget, now_ms);
+        let (limit, window_ms, key) = (budget.limit(), budget.window_ms(), &*budget.key);
+        self.record(
+            now_ms,
+            &Record::Define {
+                slot,
+                limit,
+                window_ms,
+                key,
+            },
+            &[slot],
+        );
+        slot
     }
 
     /// Drops a few of the accounts that hold nothing.
     pub(crate) fn forget_idle(&mut self, now_ms: u64) {
         for slot in self.book.idle_slots(now_ms) {
             self.book.forget(slot);
+            self.record(now_ms, &Record::Forget { slot }, &[slot]);
+        }
+    }
+
+    /// Logs a change already made to `slots`.
+    pub(crate) fn record(&mut self, now_ms: u64, record: &Record<'_>, slots: &[SlotNumber]) {
+        let Some(log) = self.log.as_mut() else { return };
+        let lsn = log.append(now_ms, record);
+        for &slot in slots {
+            self.book.touch(slot, lsn);
         }
     }
 
@@ -203,19 +274,16 @@ fn refusal(account: &Account, tokens: u64, now_ms: u64) -> Denied {
     }
 }
 
-fn accounts_full(budgets: &[&Budget], tokens: u64) -> Denied {
-    let (key, limit) = budgets
-        .first()
-        .map_or(("".into(), 0), |budget| (budget.key.clone(), budget.limit()));
+fn no_account(budget: &Budget, tokens: u64, reason: DenyReason) -> Denied {
     Denied {
-        key,
-        reason: DenyReason::AccountsFull,
+        key: Arc::clone(&budget.key),
+        reason,
         requested: tokens,
-        limit,
+        limit: budget.limit(),
         used: 0,
         reserved: 0,
         debt: 0,
-        retry_after_ms: Some(RETRY_WHILE_RESERVED_MS),
+        retry_after_ms: (reason == DenyReason::AccountsFull).then_some(RETRY_WHILE_RESERVED_MS),
     }
 }
 
