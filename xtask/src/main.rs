@@ -2,9 +2,14 @@
 //!
 //! Only the standard library, so that it compiles in seconds on a machine that has nothing else yet.
 
+mod clients;
+mod end_to_end;
 mod kernel;
+mod packages;
 mod paths;
+mod root;
 mod step;
+mod test;
 mod toolchain;
 
 use std::process::{Command, ExitCode};
@@ -15,10 +20,10 @@ use step::{Failure, run, say};
 const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
 
   build    find or install what the kernel programs need, build them and the agent
-  demo     build what is missing and run the demo
-  test     run the tests, the end-to-end ones on the real kernel included
-  bench    measure the agent against its floor
-  lab      set up the lab alone and leave it running";
+  demo     build what is missing and run the demo: [--json FILE]
+  test     run the tests, the end-to-end ones on the real kernel included: [--suite NAME [FILTER]]
+  bench    measure the agent against its floor: [--json FILE]
+  lab      set up the lab and an agent, and leave them running until Ctrl-C";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -40,6 +45,15 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
         Some("build") => {
             no_arguments("build", arguments)?;
             build(&paths)
+        }
+        Some("test") => test::test(&paths, arguments),
+        Some(command @ ("demo" | "lab")) => {
+            run(end_to_end::ready(&paths, command)?.arg(command).args(arguments))
+        }
+        Some("bench") => {
+            root::require("bench")?;
+            packages::for_bench();
+            run(end_to_end::ready(&paths, "bench")?.arg("bench").args(arguments))
         }
         Some(other) => Err(Failure::new(format!("no such command here: {other}\n\n{USAGE}"))),
         None => Err(Failure::new(USAGE)),

@@ -1,0 +1,207 @@
+//! Names and addresses of one lab.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A host of the lab's internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// The name as a client asks for it.
+    pub(crate) name: &'static str,
+    /// Last byte of its addresses.
+    pub(crate) number: u8,
+    /// Names between the asked one and the addresses.
+    pub(crate) cnames: &'static [&'static str],
+}
+
+/// OpenAI, behind a CDN-like chain of names.
+pub(crate) const OPENAI: Host = Host {
+    name: "api.openai.com",
+    number: 10,
+    cnames: &["api.openai.com.cdn.example.net", "edge-7.cdn.example.net"],
+};
+/// Anthropic.
+pub(crate) const ANTHROPIC: Host = Host {
+    name: "api.anthropic.com",
+    number: 20,
+    cnames: &[],
+};
+/// An OpenAI-compatible provider of the catalog.
+pub(crate) const COMPATIBLE: Host = Host {
+    name: "api.groq.com",
+    number: 30,
+    cnames: &[],
+};
+/// A provider of the operator's own, which answers what a test case scripts byte by byte.
+pub(crate) const SCRIPTED: Host = Host {
+    name: "llm.scripted.test",
+    number: 40,
+    cnames: &[],
+};
+/// An ordinary site that shares OpenAI's address.
+pub(crate) const ORDINARY: Host = Host {
+    name: "www.example.test",
+    number: 10,
+    cnames: &[],
+};
+/// Providers of the operator's own whose certificates are wrong.
+pub(crate) const EXPIRED: Host = Host {
+    name: "expired.scripted.test",
+    number: 50,
+    cnames: &[],
+};
+/// See [`EXPIRED`].
+pub(crate) const WRONG_NAME: Host = Host {
+    name: "wrong-name.scripted.test",
+    number: 50,
+    cnames: &[],
+};
+/// See [`EXPIRED`].
+pub(crate) const UNKNOWN_CA: Host = Host {
+    name: "unknown-ca.scripted.test",
+    number: 50,
+    cnames: &[],
+};
+/// A provider that nothing listens for.
+pub(crate) const DEAD: Host = Host {
+    name: "dead.scripted.test",
+    number: 60,
+    cnames: &[],
+};
+
+/// Every host with a name in the lab's DNS.
+pub(crate) const HOSTS: [Host; 9] = [
+    OPENAI, ANTHROPIC, COMPATIBLE, SCRIPTED, ORDINARY, EXPIRED, WRONG_NAME, UNKNOWN_CA, DEAD,
+];
+
+const DNS_NUMBER: u8 = 53;
+
+/// The addresses of one lab: 10.99.`slot`.0/24 and fd57:6569:`7200 + slot`::/48.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AddressPlan {
+    slot: u8,
+}
+
+/// One veth pair between a netns of workloads and the lab's internet.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    /// Interface name on the workloads' side; unique on the machine because one of them is in the host's netns.
+    pub(crate) near_name: String,
+    /// Interface name on the internet's side.
+    pub(crate) far_name: String,
+    /// Addresses with prefix length on the workloads' side.
+    pub(crate) near: [String; 2],
+    /// Addresses with prefix length on the internet's side.
+    pub(crate) far: [String; 2],
+    /// Gateways as the workloads see them, in the order of `routes`.
+    pub(crate) gateways: [IpAddr; 2],
+    /// The networks of the lab's services.
+    pub(crate) routes: [String; 2],
+}
+
+impl AddressPlan {
+    /// The plan of the lab in this slot.
+    pub(crate) fn of(slot: u8) -> Self {
+        Self { slot }
+    }
+
+    /// The IPv4 address of a host.
+    pub(crate) fn v4(&self, host: Host) -> Ipv4Addr {
+        self.service_v4(host.number)
+    }
+
+    /// The IPv6 address of a host.
+    pub(crate) fn v6(&self, host: Host) -> Ipv6Addr {
+        self.service_v6(host.number)
+    }
+
+    /// The DNS server's address for resolv.conf.
+    pub(crate) fn dns_v4(&self) -> Ipv4Addr {
+        self.service_v4(DNS_NUMBER)
+    }
+
+    /// The DNS server's IPv6 address.
+    pub(crate) fn dns_v6(&self) -> Ipv6Addr {
+        self.service_v6(DNS_NUMBER)
+    }
+
+    /// Every service address, as `ip address add` takes it.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let mut numbers: Vec<u8> = HOSTS.iter().map(|host| host.number).collect();
+        numbers.push(DNS_NUMBER);
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+            .into_iter()
+            .flat_map(|number| {
+                [
+                    format!("{}/32", self.service_v4(number)),
+                    format!("{}/128", self.service_v6(number)),
+                ]
+            })
+            .collect()
+    }
+
+    /// The `index`-th link. Services are in the lower half of the IPv4 range, links in the upper, four addresses each.
+    pub(crate) fn link(&self, index: u8) -> Link {
+        let base = 128 + index * 4;
+        let v4 = |last| Ipv4Addr::new(10, 99, self.slot, last);
+        let v6 = |last| self.network_v6(u16::from(index) + 1, last);
+        Link {
+            near_name: format!("wl{}l{index}", self.slot),
+            far_name: format!("link{index}"),
+            near: [format!("{}/30", v4(base + 1)), format!("{}/64", v6(1))],
+            far: [format!("{}/30", v4(base + 2)), format!("{}/64", v6(2))],
+            gateways: [IpAddr::V4(v4(base + 2)), IpAddr::V6(v6(2))],
+            routes: [
+                format!("10.99.{}.0/25", self.slot),
+                format!("{}/64", self.network_v6(0, 0)),
+            ],
+        }
+    }
+
+    fn service_v4(&self, number: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 99, self.slot, number)
+    }
+
+    fn service_v6(&self, number: u8) -> Ipv6Addr {
+        self.network_v6(0, u16::from(number))
+    }
+
+    fn network_v6(&self, network: u16, last: u16) -> Ipv6Addr {
+        Ipv6Addr::new(
+            0xfd57,
+            0x6569,
+            0x7200 + u16::from(self.slot),
+            network,
+            0,
+            0,
+            0,
+            last,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_labs_share_no_address() {
+        let (one, two) = (AddressPlan::of(1), AddressPlan::of(2));
+        assert!(
+            one.services()
+                .iter()
+                .all(|address| !two.services().contains(address))
+        );
+        assert_ne!(one.link(0).near, two.link(0).near);
+        assert_ne!(one.link(0).near_name, two.link(0).near_name);
+    }
+
+    #[test]
+    fn links_do_not_overlap_with_services() {
+        let plan = AddressPlan::of(0);
+        assert_eq!(plan.link(0).near[0], "10.99.0.129/30");
+        assert_eq!(plan.link(31).far[0], "10.99.0.254/30");
+        assert_eq!(plan.v4(OPENAI), plan.v4(ORDINARY));
+    }
+}

@@ -1,0 +1,210 @@
+//! Workloads: unmodified programs started at a known place, and what their launcher knows about them.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use tokio::process::{Child, Command};
+
+use super::netns::Netns;
+use super::{Lab, entry};
+
+/// How long the steps between `fork` and the program's `exec` may take on a loaded machine.
+const EXEC_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long any one workload of the tests may run.
+const FINISH_WITHIN: Duration = Duration::from_secs(180);
+
+/// How to start one workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    name: String,
+    cgroup: Option<String>,
+    netns: Option<Netns>,
+    uid: Option<u32>,
+    trust: Option<PathBuf>,
+    environment: Vec<(String, String)>,
+    command: Vec<OsString>,
+}
+
+/// What the launcher knew of a workload, without the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Truth {
+    /// The launcher's name for it.
+    pub(crate) name: String,
+    /// Process id in the host's pid namespace.
+    pub(crate) pid: u32,
+    /// Real user id.
+    pub(crate) uid: u32,
+    /// Target of `/proc/<pid>/exe` after `exec`.
+    pub(crate) exe: String,
+    /// Path of the cgroup in the cgroup2 hierarchy, from `/proc/<pid>/cgroup`.
+    pub(crate) cgroup: String,
+    /// Inode of `/proc/<pid>/ns/net`.
+    pub(crate) netns: u64,
+}
+
+/// A started workload.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    /// What its launcher knows.
+    pub(crate) truth: Truth,
+    /// The process; killed when dropped.
+    pub(crate) child: Child,
+}
+
+impl Launch {
+    /// A workload that runs `program`, as root in the host's netns, in a cgroup of its own.
+    pub(crate) fn new(name: &str, program: impl Into<OsString>) -> Self {
+        Self {
+            name: name.to_owned(),
+            cgroup: None,
+            netns: None,
+            uid: None,
+            trust: None,
+            environment: Vec::new(),
+            command: vec![program.into()],
+        }
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs it in the cgroup of this name below the lab's, instead of one named after the workload.
+    pub(crate) fn cgroup(mut self, name: &str) -> Self {
+        self.cgroup = Some(name.to_owned());
+        self
+    }
+
+    /// Runs it in a netns of the lab.
+    pub(crate) fn netns(mut self, netns: &Netns) -> Self {
+        self.netns = Some(netns.clone());
+        self
+    }
+
+    /// Runs it as another user.
+    pub(crate) fn uid(mut self, uid: u32) -> Self {
+        self.uid = Some(uid);
+        self
+    }
+
+    /// The bundle it trusts, in the variables that OpenSSL, curl and Python read.
+    pub(crate) fn trust(mut self, bundle: &Path) -> Self {
+        self.trust = Some(bundle.to_owned());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until its program runs.
+    pub(crate) async fn start(self, lab: &Lab) -> Result<Workload> {
+        let cgroup = lab.cgroup.child(self.cgroup.as_deref().unwrap_or(&self.name))?;
+        let mut command = Command::new(env::current_exe()?);
+        command.arg(entry::SUBCOMMAND).arg("--cgroup").arg(cgroup.path());
+        command.arg("--resolv-conf").arg(lab.resolv_conf());
+        if let Some(netns) = &self.netns {
+            command.args(["--netns", netns.name()]);
+        }
+        if let Some(uid) = self.uid {
+            command.args(["--uid", &uid.to_string()]);
+        }
+        command.arg("--").args(&self.command);
+        // The machine's own CA variables must not reach the workload: trust is what the test gives it.
+        command
+            .env_clear()
+            .env("PATH", env::var_os("PATH").unwrap_or_default());
+        command.envs([
+            ("HOME", "/tmp"),
+            ("LANG", "C.UTF-8"),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+        ]);
+        if let Some(bundle) = &self.trust {
+            command.env("SSL_CERT_FILE", bundle).env("CURL_CA_BUNDLE", bundle);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("starting workload {}", self.name))?;
+        match Truth::read(&self.name, &mut child).await {
+            Ok(truth) => Ok(Workload { truth, child }),
+            Err(error) => {
+                let output = child.wait_with_output().await?;
+                Err(error.context(String::from_utf8_lossy(&output.stderr).into_owned()))
+            }
+        }
+    }
+
+    /// Starts it and waits until it has ended.
+    pub(crate) async fn run(self, lab: &Lab) -> Result<(Truth, Output)> {
+        self.start(lab).await?.finish().await
+    }
+}
+
+impl Truth {
+    async fn read(name: &str, child: &mut Child) -> Result<Self> {
+        let pid = child.id().context("the workload has no pid")?;
+        let proc = PathBuf::from(format!("/proc/{pid}"));
+        let deadline = Instant::now() + EXEC_WITHIN;
+        loop {
+            let command_line = fs::read(proc.join("cmdline"))?;
+            if !command_line.is_empty()
+                && command_line.split(|byte| *byte == 0).nth(1) != Some(entry::SUBCOMMAND.as_bytes())
+            {
+                break;
+            }
+            if let Some(status) = child.try_wait()? {
+                bail!("workload {name} ended before its program ran: {status}");
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "workload {name} did not start its program"
+            );
+            tokio::time::sleep(Duration::from_micros(300)).await;
+        }
+        let cgroups = fs::read_to_string(proc.join("cgroup"))?;
+        let cgroup = cgroups
+            .lines()
+            .find_map(|line| line.strip_prefix("0::"))
+            .context("not in a cgroup2 cgroup")?;
+        Ok(Self {
+            name: name.to_owned(),
+            pid,
+            uid: fs::metadata(&proc)?.uid(),
+            exe: fs::read_link(proc.join("exe"))?.to_string_lossy().into_owned(),
+            cgroup: cgroup.to_owned(),
+            netns: fs::metadata(proc.join("ns/net"))?.ino(),
+        })
+    }
+}
+
+impl Workload {
+    /// Waits until it has ended, and returns what it printed.
+    pub(crate) async fn finish(self) -> Result<(Truth, Output)> {
+        let output = tokio::time::timeout(FINISH_WITHIN, self.child.wait_with_output())
+            .await
+            .with_context(|| {
+                format!(
+                    "workload {} did not end within {FINISH_WITHIN:?}",
+                    self.truth.name
+                )
+            })??;
+        Ok((self.truth, output))
+    }
+}

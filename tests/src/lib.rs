@@ -1,1 +1,0 @@
-//! The lab: stand-in providers, namespaces and workloads on the real kernel.

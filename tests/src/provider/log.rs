@@ -1,0 +1,166 @@
+//! What the stand-in providers received and sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::Arrival;
+use super::count::Tokens;
+
+/// All exchanges of one lab, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    served: Mutex<Vec<Arc<Served>>>,
+    accepted: AtomicU64,
+    failures: Mutex<Vec<String>>,
+}
+
+/// One request a provider received, and how its answer went.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Where it came from.
+    pub(crate) arrival: Arrival,
+    /// Method and path.
+    pub(crate) target: String,
+    /// Header lines in order of arrival, names lower-case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The body as received.
+    pub(crate) body: Bytes,
+    /// The model the request named.
+    pub(crate) model: String,
+    /// Whether a stream was asked for.
+    pub(crate) stream: bool,
+    /// The provider's own prompt count.
+    pub(crate) input: Tokens,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    sent: String,
+    usage: Option<(Tokens, Tokens)>,
+    ended: Option<Ended>,
+}
+
+/// How an answer ended, as the provider knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All of it was sent.
+    Whole,
+    /// The other side went away first.
+    ClientGone,
+    /// The script broke it off.
+    BrokenOff,
+    /// Answered with an error status.
+    Refused,
+}
+
+impl Log {
+    /// Counts an accepted connection.
+    pub(super) fn accepted(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps the reason a connection failed for.
+    pub(super) fn failed(&self, reason: &str) {
+        self.failures.lock().push(reason.to_owned());
+    }
+
+    /// Connections accepted so far.
+    pub(crate) fn connections(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Reasons that connections failed for.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.failures.lock().clone()
+    }
+
+    /// Everything served so far.
+    pub(crate) fn served(&self) -> Vec<Arc<Served>> {
+        self.served.lock().clone()
+    }
+
+    /// Exchanges whose request carried this user agent or body text.
+    pub(crate) fn containing(&self, text: &str) -> Vec<Arc<Served>> {
+        let needle = text.as_bytes();
+        self.served()
+            .into_iter()
+            .filter(|served| contains(&served.body, needle))
+            .collect()
+    }
+
+    /// Starts the record of a request.
+    pub(super) fn begin(&self, request: Request, input: Tokens) -> Arc<Served> {
+        let served = Arc::new(Served {
+            model: request.json["model"].as_str().unwrap_or_default().to_owned(),
+            stream: request.json["stream"].as_bool().unwrap_or_default(),
+            arrival: request.arrival,
+            target: request.target,
+            headers: request.headers,
+            body: request.body,
+            input,
+            progress: Mutex::default(),
+        });
+        self.served.lock().push(Arc::clone(&served));
+        served
+    }
+}
+
+/// A request before it is counted.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) arrival: Arrival,
+    pub(super) target: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Bytes,
+    pub(super) json: Value,
+}
+
+impl Served {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(header, _)| header == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Adds text that has been handed to the connection.
+    pub(super) fn sent(&self, text: &str) {
+        self.progress.lock().sent.push_str(text);
+    }
+
+    /// Keeps the usage that the answer told.
+    pub(super) fn told(&self, input: Tokens, output: Tokens) {
+        self.progress.lock().usage = Some((input, output));
+    }
+
+    /// Closes the record.
+    pub(super) fn end(&self, ended: Ended) {
+        self.progress.lock().ended.get_or_insert(ended);
+    }
+
+    /// The text of the answer handed to the connection so far, all choices in order of sending.
+    pub(crate) fn sent_text(&self) -> String {
+        self.progress.lock().sent.clone()
+    }
+
+    /// The usage of the whole answer by the provider's own count: input and output.
+    pub(crate) fn usage(&self) -> Option<(Tokens, Tokens)> {
+        self.progress.lock().usage
+    }
+
+    /// How it ended; `None` while it goes on.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.progress.lock().ended
+    }
+}
+
+/// Whether `haystack` holds `needle`.
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    !needle.is_empty() && haystack.windows(needle.len()).any(|window| window == needle)
+}

@@ -1,0 +1,178 @@
+//! The HTTP side shared by the stand-in providers: read a request, send a whole answer or paced events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::channel::{Channel, Sender};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use super::Arrival;
+use super::encoding::Encoder;
+use super::log::{Ended, Request, Served};
+use super::script::Script;
+
+/// Body of every answer. The error aborts the connection: how a script breaks off.
+pub(super) type Body = BoxBody<Bytes, BrokenOff>;
+
+/// The answer is broken off on purpose.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BrokenOff;
+
+impl std::fmt::Display for BrokenOff {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("broken off by the script")
+    }
+}
+
+impl std::error::Error for BrokenOff {}
+
+/// Reads a whole request; a body that is not JSON reads as null.
+pub(super) async fn read(request: http::Request<Incoming>, arrival: Arrival) -> Result<(Request, HeaderMap)> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.context("reading the request")?.to_bytes();
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .collect();
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let target = format!("{} {}", head.method, head.uri.path());
+    Ok((
+        Request {
+            arrival,
+            target,
+            headers,
+            body,
+            json,
+        },
+        head.headers,
+    ))
+}
+
+/// A whole answer.
+pub(super) fn whole(
+    status: u16,
+    json: &Value,
+    script: Option<&Script>,
+    served: Option<&Served>,
+) -> Result<Response<Body>> {
+    let mut encoder = Encoder::new(script.and_then(|script| script.encoding))?;
+    let mut body = encoder.push(json.to_string().as_bytes())?;
+    body.extend(encoder.finish()?);
+    if let Some(served) = served {
+        served.end(if status < 400 {
+            Ended::Whole
+        } else {
+            Ended::Refused
+        });
+    }
+    let body = Full::new(Bytes::from(body))
+        .map_err(|never: Infallible| match never {})
+        .boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status)?;
+    headers(response.headers_mut(), "application/json", script);
+    Ok(response)
+}
+
+/// One event of a stream and the text it carries, for the log.
+#[derive(Debug)]
+pub(super) struct Event {
+    /// The event as sent, blank line included.
+    pub(super) wire: String,
+    /// The answer's text in it.
+    pub(super) text: String,
+    /// Whether to pause before it.
+    pub(super) paced: bool,
+}
+
+/// A streamed answer: events one after the other, paced as the script says.
+pub(super) fn streamed(
+    events: Vec<Event>,
+    error: String,
+    script: Script,
+    served: Arc<Served>,
+) -> Response<Body> {
+    let (sender, channel) = Channel::new(1);
+    let mut response = Response::new(BodyExt::boxed(channel));
+    headers(
+        response.headers_mut(),
+        "text/event-stream; charset=utf-8",
+        Some(&script),
+    );
+    tokio::spawn(async move {
+        let ended = send(sender, events, &error, &script, &served).await;
+        served.end(ended.unwrap_or(Ended::ClientGone));
+    });
+    response
+}
+
+async fn send(
+    mut sender: Sender<Bytes, BrokenOff>,
+    events: Vec<Event>,
+    error: &str,
+    script: &Script,
+    served: &Served,
+) -> Result<Ended> {
+    let mut encoder = Encoder::new(script.encoding)?;
+    let mut pieces = 0;
+    for event in events {
+        if event.paced {
+            if script.break_after == Some(pieces) {
+                // Let what was sent reach the other side before the connection goes.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                sender.abort(BrokenOff);
+                return Ok(Ended::BrokenOff);
+            }
+            if script.error_after == Some(pieces) {
+                sender
+                    .send_data(Bytes::from(encoder.push(error.as_bytes())?))
+                    .await?;
+                return Ok(Ended::BrokenOff);
+            }
+            pieces += 1;
+            if !script.delay.is_zero() {
+                tokio::time::sleep(script.delay).await;
+            }
+        }
+        sender
+            .send_data(Bytes::from(encoder.push(event.wire.as_bytes())?))
+            .await?;
+        served.sent(&event.text);
+    }
+    let rest = encoder.finish()?;
+    if !rest.is_empty() {
+        sender.send_data(Bytes::from(rest)).await?;
+    }
+    if script.trailers {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-lab-checksum", HeaderValue::from_static("0a1b2c3d"));
+        sender.send_trailers(trailers).await?;
+    }
+    Ok(Ended::Whole)
+}
+
+fn headers(headers: &mut HeaderMap, content_type: &'static str, script: Option<&Script>) {
+    headers.insert("content-type", HeaderValue::from_static(content_type));
+    // Providers behind a CDN offer HTTP/3; a client that takes it up leaves the inspected path.
+    headers.insert("alt-svc", HeaderValue::from_static("h3=\":443\"; ma=86400"));
+    headers.insert("x-request-id", HeaderValue::from_static("req_lab"));
+    if let Some(encoding) = script.and_then(|script| script.encoding) {
+        headers.insert("content-encoding", HeaderValue::from_static(encoding.name()));
+    }
+    if script.is_some_and(|script| script.trailers) {
+        headers.insert("trailer", HeaderValue::from_static("x-lab-checksum"));
+    }
+}

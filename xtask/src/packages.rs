@@ -1,0 +1,72 @@
+//! Programs that the lab uses: found, else installed with apt where that can be done.
+
+use std::process::Command;
+
+use crate::root;
+use crate::step::{Failure, capture, say};
+
+/// What every run in the lab needs: the program and the Debian package that has it.
+const LAB: [(&str, &str); 2] = [("ip", "iproute2"), ("curl", "curl")];
+/// How often an installation is tried: one that upgrades other packages can fail half-way and pass when repeated.
+const TRIES: u32 = 3;
+
+/// Installs what the lab needs and this machine has not.
+pub(crate) fn for_lab() -> Result<(), Failure> {
+    let missing: Vec<&str> = LAB
+        .iter()
+        .filter(|(program, _)| !present(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        install(&missing)
+    }
+}
+
+/// Installs nginx for its lane of the bench. The lane is left out where that fails: it is a comparison, no requirement.
+pub(crate) fn for_bench() {
+    if !present("nginx")
+        && let Err(failure) = install(&["nginx-light"])
+    {
+        say(&format!("no nginx, its lane will be left out: {failure}"));
+    }
+}
+
+/// Installs Debian packages, as root.
+pub(crate) fn install(packages: &[&str]) -> Result<(), Failure> {
+    let listed = packages.join(" ");
+    if !present("apt-get") {
+        return Err(Failure::new(format!("install what Debian has as: {listed}")));
+    }
+    if !root::is_root() {
+        return Err(Failure::new(format!(
+            "missing packages; install them with: sudo apt-get install {listed}"
+        )));
+    }
+    say(&format!("installing {listed}"));
+    let mut outcome = Ok(String::new());
+    for _ in 0..TRIES {
+        outcome = capture(Command::new("apt-get").args(["update", "-qq"])).and_then(|_| {
+            capture(
+                Command::new("apt-get")
+                    .env("DEBIAN_FRONTEND", "noninteractive")
+                    .args(["install", "--yes", "--no-install-recommends"])
+                    .args(packages),
+            )
+        });
+        if outcome.is_ok() {
+            return Ok(());
+        }
+    }
+    outcome.map(drop)
+}
+
+fn present(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Daemons such as nginx live in a directory that is not on every user's path.
+    let daemons = std::iter::once("/usr/sbin".into());
+    std::env::split_paths(&path)
+        .chain(daemons)
+        .any(|directory| directory.join(program).is_file())
+}
