@@ -27,6 +27,7 @@ mod book;
 mod budget;
 mod checkpoint;
 mod clock;
+mod core;
 mod error;
 mod health;
 mod journal;

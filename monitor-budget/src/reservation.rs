@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::budget::{Certainty, Denied, MAX_TOKENS, Settlement};
-use crate::ledger::Core;
+use crate::core::Core;
 use crate::state::Slots;
 
 /// Tokens held for one exchange.
