@@ -323,12 +323,12 @@ fn policies_say_what_they_mean() {
     let content = |fields: &str| format!("policies:\n- name: a\n  content:\n  - {{{fields}}}");
     refuses(
         &content("detect: [pii.email, pii.credit_cart], action: block"),
-        "4:25",
+        "4:26",
         "pii.credit_card",
     );
     refuses(
         &content("detect: 'pii*', action: block"),
-        "4:13",
+        "4:14",
         "no detector is called 'pii*'",
     );
     refuses(&content("detect: [], action: block"), "4:14", "names no detector");
