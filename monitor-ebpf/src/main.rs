@@ -1,2 +1,51 @@
-//! The kernel programs of Weir.
+//! The kernel programs of Weir, one per file.
+//!
+//! A connection's way through them:
+//! 1. `dns` marks the addresses that an answer for a listed name gave, before the workload reads the answer.
+//! 2. `connect4`, `connect6` recognise a marked address, write who connects and where to into the socket's own
+//!    storage, then point the socket at the agent's listener in the same network namespace.
+//! 3. `sock_ops` takes the record from the client's socket to the accepted one, by way of a row keyed by the client's
+//!    address and port. It is there by the time the agent's `accept` returns.
+//! 4. `getpeername4`, `getpeername6` let the workload see the address it asked for.
+//!
+//! Beside them `exec`, `fork` and `exit` keep the process table. Nothing reads a kernel structure's fields, so one
+//! object runs on every kernel that has the hooks.
+
+#![cfg_attr(target_arch = "bpf", no_std)]
+#![cfg_attr(target_arch = "bpf", no_main)]
+#![expect(
+    unsafe_code,
+    reason = "helpers, contexts and map values are raw pointers the verifier checks"
+)]
+
+mod connect4;
+mod connect6;
+mod count;
+mod dns;
+mod events;
+mod exec;
+mod exit;
+mod fork;
+mod getpeername4;
+mod getpeername6;
+mod globals;
+mod maps;
+mod peer;
+mod redirect;
+mod sock_ops;
+
+/// Several helpers are for GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Never reached: the verifier rejects a program that can come here.
+    loop {}
+}
+
+/// So that the programs can be linted on the host; they cannot run there.
+#[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -2,6 +2,8 @@
 
 pub mod config;
 
+pub mod kernel;
+
 pub mod identity;
 
 pub mod event;

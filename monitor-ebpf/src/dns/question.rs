@@ -1,0 +1,86 @@
+//! Whether the question asks for a listed name.
+
+use monitor_common::Reason;
+use monitor_common::dns::{MATCH_BELOW, MATCH_EXACT, MAX_NAME_BYTES, NameHash};
+
+use super::{HEADER_BYTES, Scratch};
+use crate::maps::NAMES;
+
+/// Bytes between the end of a name and the first answer: type and class (RFC 1035 section 4.1.2).
+const QUESTION_TAIL_BYTES: u32 = 4;
+/// A label is at most this long; a greater value begins a compression pointer, which a question has no use for.
+const MAX_LABEL_BYTES: u8 = 63;
+/// Stands for a dot inside a label, which must not look like a boundary between labels.
+const DOT_IN_LABEL: u8 = 0xff;
+
+/// Whether the name is listed, exactly or by a suffix. Leaves the walk at the first answer.
+#[inline(always)]
+pub(super) fn listed(scratch: &mut Scratch) -> Result<bool, Reason> {
+    to_text(scratch)?;
+    let end = scratch.position();
+    let found = look_up(scratch, end);
+    scratch.at = end + 1 + QUESTION_TAIL_BYTES;
+    Ok(found)
+}
+
+/// Walks the name to its end and rewrites the copy on the way: length bytes become dots, letters small. Leaves the walk
+/// at the name's final zero.
+#[inline(always)]
+fn to_text(scratch: &mut Scratch) -> Result<(), Reason> {
+    let mut left_in_label = 0;
+    for step in 0..MAX_NAME_BYTES as u32 {
+        let at = HEADER_BYTES + step;
+        if at >= scratch.length {
+            return Err(Reason::DnsMalformed);
+        }
+        let byte = scratch.byte(at);
+        if left_in_label != 0 {
+            left_in_label -= 1;
+            scratch.set_byte(
+                at,
+                if byte == b'.' {
+                    DOT_IN_LABEL
+                } else {
+                    byte.to_ascii_lowercase()
+                },
+            );
+        } else if byte == 0 {
+            scratch.at = at;
+            return Ok(());
+        } else if byte > MAX_LABEL_BYTES {
+            return Err(Reason::DnsMalformed);
+        } else {
+            left_in_label = byte;
+            scratch.set_byte(at, b'.');
+        }
+    }
+    Err(Reason::DnsMalformed)
+}
+
+/// Walks back from the name's end, hashing, and looks up each suffix at its boundary. The text begins with a dot.
+#[inline(always)]
+fn look_up(scratch: &Scratch, end: u32) -> bool {
+    let mut hash = NameHash::EMPTY;
+    for back in 1..=MAX_NAME_BYTES as u32 {
+        let at = end.wrapping_sub(back);
+        if at < HEADER_BYTES || at >= end {
+            return false;
+        }
+        let byte = scratch.byte(at);
+        if byte == b'.' {
+            let wanted = if at == HEADER_BYTES {
+                MATCH_EXACT
+            } else {
+                MATCH_BELOW
+            };
+            // SAFETY: read at once, before anything else touches the map.
+            if let Some(kinds) = unsafe { NAMES.get(hash.key()) }
+                && kinds & wanted != 0
+            {
+                return true;
+            }
+        }
+        hash = hash.before(byte);
+    }
+    false
+}

@@ -1,0 +1,48 @@
+//! Sending events to the agent, and counting those that find no room.
+
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use monitor_common::Reason;
+use monitor_common::event::{KIND_MISSING_LISTENER, MissingListenerEvent};
+
+use crate::count::count;
+use crate::maps::{EVENTS, MISSING_REPORTED};
+
+/// A second and namespace: a workload that retries in a loop must not fill the ring.
+const MISSING_REPORT_INTERVAL_NS: u64 = 1_000_000_000;
+
+/// Sends one record of the event ring.
+#[inline(always)]
+pub(crate) fn send<T>(event: &T) {
+    // SAFETY: the ring is ours, the pointer and the size are those of an initialised record without padding.
+    let outcome = unsafe {
+        bpf_ringbuf_output(
+            (&raw const EVENTS).cast_mut().cast(),
+            core::ptr::from_ref(event).cast_mut().cast(),
+            size_of::<T>() as u64,
+            0,
+        )
+    };
+    if outcome != 0 {
+        count(Reason::RingFull);
+    }
+}
+
+/// Tells the agent that a namespace has LLM-bound flows and no listener.
+#[inline(always)]
+pub(crate) fn report_missing_listener(netns_cookie: u64, tgid: u32) {
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    // SAFETY: read at once, before anything else touches the map.
+    if let Some(last) = unsafe { MISSING_REPORTED.get(netns_cookie) }
+        && now.wrapping_sub(*last) < MISSING_REPORT_INTERVAL_NS
+    {
+        return;
+    }
+    // An entry that cannot be written only means one report too many.
+    let _ = MISSING_REPORTED.insert(netns_cookie, now, 0);
+    send(&MissingListenerEvent {
+        kind: KIND_MISSING_LISTENER,
+        tgid,
+        netns_cookie,
+    });
+}

@@ -1,0 +1,272 @@
+//! The kernel side as the agent sees it: load and attach the programs, tell them what to look for, read what they found.
+//!
+//! [`Kernel::load`] goes in this order, so that a connection is never redirected before the rest of its way is ready:
+//! 1. check the capabilities and find the object;
+//! 2. create the maps and write names and ports into them;
+//! 3. attach what carries and shows the record, then DNS and the process table, and `connect` last.
+//!
+//! Everything is detached when the [`Kernel`] is dropped or its process ends: without the agent, traffic flows as if it
+//! had never been there.
+
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+use aya::Ebpf;
+use aya::maps::{MapData, MapError, PerCpuArray, RingBuf, SkStorage};
+use monitor_common::process::ProcessRow;
+use monitor_common::{ABI_VERSION, FlowRecord, ListenerPorts, Reason};
+use parking_lot::Mutex;
+
+mod capability;
+mod cgroup;
+mod clock;
+mod config;
+mod error;
+mod events;
+mod object;
+mod programs;
+mod tracefs;
+
+pub use cgroup::find_cgroup2_mount;
+pub use clock::boottime_ns;
+pub use error::KernelError;
+pub use events::{KernelEvent, KernelEvents};
+pub use programs::{ProgramState, ProgramStats, ProgramStatus};
+
+use config::ConfigMaps;
+
+/// What the programs are loaded with.
+#[derive(Debug, Clone)]
+pub struct KernelOptions {
+    /// The cgroup2 directory to attach to: every process below it is watched, and the agent must be below it too.
+    pub cgroup: PathBuf,
+    /// The agent's own process id in the initial pid namespace; its connections pass.
+    pub agent_tgid: u32,
+    /// Host names whose addresses are intercepted: `api.openai.com`, or `*.suffix` for every name below a suffix.
+    pub names: Vec<String>,
+    /// Ports that are intercepted at those addresses.
+    pub ports: Vec<u16>,
+}
+
+/// The loaded and attached programs.
+pub struct Kernel {
+    flows: SkStorage<MapData, FlowRecord>,
+    counters: PerCpuArray<MapData, u64>,
+    processes: aya::maps::HashMap<MapData, u32, ProcessRow>,
+    config: Mutex<ConfigMaps>,
+    ring: Mutex<Option<RingBuf<MapData>>>,
+    programs: Vec<ProgramStatus>,
+    /// Holds the links: dropping it detaches the programs.
+    ebpf: Ebpf,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel")
+            .field("programs", &self.programs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    /// Loads the programs and attaches them to the cgroup.
+    ///
+    /// # Errors
+    ///
+    /// When a capability, the object, the cgroup or a program without which nothing can be intercepted is missing.
+    /// Other programs are optional: see [`programs`](Self::programs).
+    pub fn load(options: &KernelOptions) -> Result<Self, KernelError> {
+        capability::check()?;
+        let object = object::find()?;
+        let cgroup = File::open(&options.cgroup).map_err(|source| KernelError::Cgroup {
+            path: options.cgroup.clone(),
+            source,
+        })?;
+        let tracepoints = tracefs::Tracepoints::find();
+        let mut ebpf = programs::create(&object, options.agent_tgid, &tracepoints)?;
+        let mut config = ConfigMaps::take(&mut ebpf)?;
+        config.set_names(&options.names)?;
+        config.set_ports(&options.ports)?;
+        let flows =
+            SkStorage::try_from(config::take(&mut ebpf, "FLOWS")?).map_err(KernelError::map("FLOWS"))?;
+        let counters = PerCpuArray::try_from(config::take(&mut ebpf, "COUNTERS")?)
+            .map_err(KernelError::map("COUNTERS"))?;
+        let processes = aya::maps::HashMap::try_from(config::take(&mut ebpf, "PROCESSES")?)
+            .map_err(KernelError::map("PROCESSES"))?;
+        let ring =
+            RingBuf::try_from(config::take(&mut ebpf, "EVENTS")?).map_err(KernelError::map("EVENTS"))?;
+        let programs = programs::attach(&mut ebpf, &cgroup, &tracepoints)?;
+        Ok(Self {
+            flows,
+            counters,
+            processes,
+            config: Mutex::new(config),
+            ring: Mutex::new(Some(ring)),
+            programs,
+            ebpf,
+        })
+    }
+
+    /// The record of an accepted connection; `None` when it did not come by way of the programs. One system call; any
+    /// number of threads may call it at once.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the lookup, or the record is of another version of the programs.
+    pub fn flow_of(&self, accepted: BorrowedFd<'_>) -> Result<Option<FlowRecord>, KernelError> {
+        match self.flows.get(&accepted, 0) {
+            Ok(record) if record.version == ABI_VERSION => Ok(Some(record)),
+            Ok(record) => Err(KernelError::Abi {
+                found: record.version,
+                expected: ABI_VERSION,
+            }),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(source) => Err(KernelError::Map {
+                name: "FLOWS",
+                source,
+            }),
+        }
+    }
+
+    /// Names the listeners in a network namespace; its connections to marked addresses go there from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the map is full or the kernel refuses the write.
+    pub fn set_listener(&self, netns_cookie: u64, listener: ListenerPorts) -> Result<(), KernelError> {
+        self.config.lock().set_listener(netns_cookie, listener)
+    }
+
+    /// Forgets the listeners in a network namespace; its connections pass. Forgetting what is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn remove_listener(&self, netns_cookie: u64) -> Result<(), KernelError> {
+        self.config.lock().remove_listener(netns_cookie)
+    }
+
+    /// Replaces the list of names. Addresses already marked stay marked until they expire.
+    ///
+    /// # Errors
+    ///
+    /// When a name cannot be a host name, the list is too long, or the kernel refuses a write.
+    pub fn set_names(&self, names: &[String]) -> Result<(), KernelError> {
+        self.config.lock().set_names(names)
+    }
+
+    /// Replaces the list of ports.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a write.
+    pub fn set_ports(&self, ports: &[u16]) -> Result<(), KernelError> {
+        self.config.lock().set_ports(ports)
+    }
+
+    /// Marks an address for good: an endpoint given as an address, or the self-test's.
+    ///
+    /// # Errors
+    ///
+    /// When the map is full or the kernel refuses the write.
+    pub fn mark_address(&self, address: IpAddr) -> Result<(), KernelError> {
+        self.config.lock().mark_address(address)
+    }
+
+    /// Removes an address's mark, however it came to be. Removing what is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn unmark_address(&self, address: IpAddr) -> Result<(), KernelError> {
+        self.config.lock().unmark_address(address)
+    }
+
+    /// The addresses that are marked, expired ones not yet swept included, with the time their mark ends, in
+    /// nanoseconds of `CLOCK_BOOTTIME`; `u64::MAX` for good.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a read.
+    pub fn marked_addresses(&self) -> Result<Vec<(IpAddr, u64)>, KernelError> {
+        self.config.lock().marked_addresses()
+    }
+
+    /// Removes the marks that have expired and returns how many they were. To be called from time to time: the
+    /// programs only remove those that are connected to.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a read or a write.
+    pub fn sweep_expired_addresses(&self) -> Result<usize, KernelError> {
+        self.config.lock().sweep_expired(boottime_ns())
+    }
+
+    /// What the programs counted since they were loaded, summed over the CPUs.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a read.
+    pub fn counters(&self) -> Result<Vec<(Reason, u64)>, KernelError> {
+        Reason::ALL
+            .iter()
+            .map(|reason| Ok((*reason, self.counter(*reason)?)))
+            .collect()
+    }
+
+    /// One counter, summed over the CPUs.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read.
+    pub fn counter(&self, reason: Reason) -> Result<u64, KernelError> {
+        let values = self
+            .counters
+            .get(&(reason as u32), 0)
+            .map_err(KernelError::map("COUNTERS"))?;
+        Ok(values.iter().sum())
+    }
+
+    /// The kernel's row of a process; `None` for one that is older than the programs or gone.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read.
+    pub fn process(&self, tgid: u32) -> Result<Option<ProcessRow>, KernelError> {
+        match self.processes.get(&tgid, 0) {
+            Ok(row) => Ok(Some(row)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(source) => Err(KernelError::Map {
+                name: "PROCESSES",
+                source,
+            }),
+        }
+    }
+
+    /// Each program and whether it is attached.
+    #[must_use]
+    pub fn programs(&self) -> &[ProgramStatus] {
+        &self.programs
+    }
+
+    /// How often each attached program ran and for how long, while `kernel.bpf_stats_enabled` was 1.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read.
+    pub fn program_stats(&self) -> Result<Vec<ProgramStats>, KernelError> {
+        programs::stats(&self.ebpf)
+    }
+
+    /// The stream of events. There is one; a tokio runtime must be running.
+    ///
+    /// # Errors
+    ///
+    /// When it was taken before, or the runtime cannot watch it.
+    pub fn events(&self) -> Result<KernelEvents, KernelError> {
+        let ring = self.ring.lock().take().ok_or(KernelError::EventsTaken)?;
+        KernelEvents::new(ring)
+    }
+}

@@ -1,0 +1,203 @@
+//! The stream of what happened in the kernel.
+
+use std::ffi::OsStr;
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use aya::maps::{MapData, RingBuf};
+use monitor_common::event::{
+    ExecEvent, ExitEvent, ForkEvent, KIND_EXEC, KIND_EXIT, KIND_FORK, KIND_MISSING_LISTENER,
+    MissingListenerEvent,
+};
+use monitor_common::process::{FILENAME_BYTES, until_nul};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::KernelError;
+
+/// Something that happened. Times are nanoseconds of `CLOCK_BOOTTIME`; ids are of the initial pid namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KernelEvent {
+    /// A process executed a program.
+    Exec {
+        /// The process.
+        tgid: u32,
+        /// When; its row and its flows carry the same value.
+        boottime_ns: u64,
+        /// Its cgroup2 id.
+        cgroup_id: u64,
+        /// The path it gave, cut to 127 bytes. Not an identity: it may be relative, or a script.
+        filename: PathBuf,
+    },
+    /// A process was forked.
+    Fork {
+        /// The new process.
+        tgid: u32,
+        /// The process that forked it.
+        parent_tgid: u32,
+        /// When.
+        boottime_ns: u64,
+    },
+    /// A process ended.
+    Exit {
+        /// The process.
+        tgid: u32,
+        /// When.
+        boottime_ns: u64,
+    },
+    /// An LLM-bound connection passed because its network namespace has no listener; at most one a second and namespace.
+    MissingListener {
+        /// The process that called `connect`, by which the namespace can be found.
+        tgid: u32,
+        /// The namespace.
+        netns_cookie: u64,
+    },
+}
+
+/// The stream of events. Events that found the ring full are not in it; `Reason::RingFull` counts them.
+#[derive(Debug)]
+pub struct KernelEvents {
+    ring: AsyncFd<Ring>,
+}
+
+/// So that the type can be shown: the ring itself cannot.
+struct Ring(RingBuf<MapData>);
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ring")
+    }
+}
+
+impl AsRawFd for Ring {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl KernelEvents {
+    #[expect(
+        unsafe_code,
+        reason = "tokio asks for a promise that the descriptor stays open"
+    )]
+    pub(super) fn new(ring: RingBuf<MapData>) -> Result<Self, KernelError> {
+        // SAFETY: the ring owns its descriptor, returns the same one each time, and is owned by the `AsyncFd`.
+        let watched = unsafe { AsyncFd::register_with_interest(Ring(ring), Interest::READABLE) };
+        Ok(Self {
+            ring: watched.map_err(|error| KernelError::Watch(error.into()))?,
+        })
+    }
+
+    /// The next event. Cancel safe: an event is taken only when it is returned.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime shuts down, or an event is of another version of the programs.
+    pub async fn next(&mut self) -> Result<KernelEvent, KernelError> {
+        loop {
+            if let Some(event) = self.take() {
+                return event;
+            }
+            // Cleared before the ring is looked at again: an event that arrives in between makes it ready once more.
+            self.ring
+                .readable_mut()
+                .await
+                .map_err(KernelError::Watch)?
+                .clear_ready();
+        }
+    }
+
+    /// The next event that is already there.
+    pub fn take(&mut self) -> Option<Result<KernelEvent, KernelError>> {
+        self.ring.get_mut().0.next().map(|bytes| parse(&bytes))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<KernelEvent, KernelError> {
+    let kind = u32_at(bytes, 0).unwrap_or_default();
+    parse_kind(kind, bytes).ok_or(KernelError::Event {
+        kind,
+        bytes: bytes.len(),
+    })
+}
+
+fn parse_kind(kind: u32, bytes: &[u8]) -> Option<KernelEvent> {
+    Some(match kind {
+        KIND_EXEC => {
+            let at = offset_of!(ExecEvent, filename);
+            let filename = until_nul(bytes.get(at..at + FILENAME_BYTES)?);
+            KernelEvent::Exec {
+                tgid: u32_at(bytes, offset_of!(ExecEvent, tgid))?,
+                boottime_ns: u64_at(bytes, offset_of!(ExecEvent, boottime_ns))?,
+                cgroup_id: u64_at(bytes, offset_of!(ExecEvent, cgroup_id))?,
+                filename: PathBuf::from(OsStr::from_bytes(filename)),
+            }
+        }
+        KIND_FORK => KernelEvent::Fork {
+            tgid: u32_at(bytes, offset_of!(ForkEvent, tgid))?,
+            parent_tgid: u32_at(bytes, offset_of!(ForkEvent, parent_tgid))?,
+            boottime_ns: u64_at(bytes, offset_of!(ForkEvent, boottime_ns))?,
+        },
+        KIND_EXIT => KernelEvent::Exit {
+            tgid: u32_at(bytes, offset_of!(ExitEvent, tgid))?,
+            boottime_ns: u64_at(bytes, offset_of!(ExitEvent, boottime_ns))?,
+        },
+        KIND_MISSING_LISTENER => KernelEvent::MissingListener {
+            tgid: u32_at(bytes, offset_of!(MissingListenerEvent, tgid))?,
+            netns_cookie: u64_at(bytes, offset_of!(MissingListenerEvent, netns_cookie))?,
+        },
+        _ => return None,
+    })
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exec_event_is_read() {
+        let mut bytes = vec![0; size_of::<ExecEvent>()];
+        bytes[0..4].copy_from_slice(&KIND_EXEC.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&77_u32.to_ne_bytes());
+        bytes[8..16].copy_from_slice(&5_u64.to_ne_bytes());
+        bytes[16..24].copy_from_slice(&9_u64.to_ne_bytes());
+        bytes[24..33].copy_from_slice(b"/bin/true");
+        let filename = PathBuf::from("/bin/true");
+        assert_eq!(
+            parse(&bytes).unwrap(),
+            KernelEvent::Exec {
+                tgid: 77,
+                boottime_ns: 5,
+                cgroup_id: 9,
+                filename
+            }
+        );
+    }
+
+    #[test]
+    fn a_short_or_unknown_event_is_an_error() {
+        assert!(matches!(
+            parse(&[]),
+            Err(KernelError::Event { kind: 0, bytes: 0 })
+        ));
+        let fork = KIND_FORK.to_ne_bytes();
+        assert!(matches!(
+            parse(&fork),
+            Err(KernelError::Event {
+                kind: KIND_FORK,
+                bytes: 4
+            })
+        ));
+        assert!(matches!(parse(&[9; 64]), Err(KernelError::Event { .. })));
+    }
+}
