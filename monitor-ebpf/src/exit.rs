@@ -29,10 +29,11 @@ pub(crate) fn process_exited(ctx: TracePointContext) -> u32 {
     // A process from before the agent has no row.
     let _ = PROCESSES.remove(tgid);
     // SAFETY: a helper without arguments.
+    let boottime_ns = unsafe { bpf_ktime_get_boot_ns() };
     send(&ExitEvent {
         kind: KIND_EXIT,
         tgid,
-        boottime_ns: unsafe { bpf_ktime_get_boot_ns() },
+        boottime_ns,
     });
     0
 }
