@@ -267,6 +267,8 @@ impl Durable {
                 let (lsn, account) = state.book.copy_clean(slot, ledger_ms)?;
                 Some(StoredSlot { slot, lsn, account })
             }));
+            // Requests that wait go first: an ordinary unlock would let this loop take the lock again and again.
+            MutexGuard::unlock_fair(state);
         }
         if let Err(error) = checkpointer.store.write(&stored, &position) {
             accounts.lock().book.mark_dirty(&changed);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::book::SlotNumber;
 use crate::budget::{Budget, Denied, Settlement};
@@ -136,21 +136,24 @@ impl Core {
         })
     }
 
-    /// Visits all slots with the ledger time, letting go of the lock now and then so that requests are not held up.
+    /// Visits all slots with the ledger time, letting waiting requests go first now and then.
     pub(crate) fn for_each_slot(&self, mut visit: impl FnMut(&mut State, SlotNumber, u64)) {
         let mut from = 0;
-        let mut next = || {
-            self.with_state(|state, now_ms| {
-                let to = state.book.slot_count().min(from + SLOTS_PER_LOCK);
-                for slot in (from..to).filter_map(|slot| SlotNumber::try_from(slot).ok()) {
-                    visit(state, slot, now_ms);
-                }
-                let more = from < to;
-                from = to;
-                more
-            })
-        };
-        while next() {}
+        loop {
+            let monotonic_ms = self.shared.clock.monotonic_ms();
+            let mut state = self.shared.state.lock();
+            MutexGuard::bump(&mut state);
+            let now_ms = state.time.at(monotonic_ms);
+            let to = state.book.slot_count().min(from + SLOTS_PER_LOCK);
+            for slot in (from..to).filter_map(|slot| SlotNumber::try_from(slot).ok()) {
+                visit(&mut state, slot, now_ms);
+            }
+            self.shared.release(state);
+            if from == to {
+                return;
+            }
+            from = to;
+        }
     }
 }
 
@@ -160,10 +163,14 @@ impl Shared {
         let monotonic_ms = self.clock.monotonic_ms();
         let mut state = self.state.lock();
         let outcome = change(&mut state, monotonic_ms);
+        self.release(state);
+        outcome
+    }
+
+    fn release(&self, state: MutexGuard<'_, State>) {
         if let Some(durable) = &self.durable {
             durable.flush(&self.state, state);
         }
-        outcome
     }
 
     fn checkpoint(&self) -> Result<(), LedgerError> {

@@ -291,36 +291,3 @@ fn accounts_that_hold_nothing_are_dropped_and_their_places_reused() {
     assert_eq!(again.account("kept").unwrap().settled, 10);
     assert_eq!(again.account("new").unwrap().settled, 20);
 }
-
-#[test]
-fn the_journal_changes_files_and_is_replayed_across_the_change() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("w", 1 << 40, HOUR_MS);
-    let ledger = open(dir.path(), &clock).unwrap();
-    let first = journals(dir.path());
-    let mut spent = 0;
-    while fs::metadata(&first[0]).unwrap().len() < 5 << 20 {
-        spend(&ledger, &budget, 3);
-        spent += 3;
-    }
-    let long = open(killed(dir.path()).path(), &clock).unwrap();
-    assert_eq!(long.account("w").unwrap().settled, spent);
-
-    // A reader that holds the store's lock makes the commit fail after the files were changed: both are needed then.
-    let blocker = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
-    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(ledger.checkpoint().is_err());
-    assert!(ledger.health().durable);
-    assert_eq!(journals(dir.path()).len(), 2);
-    spend(&ledger, &budget, 5);
-    blocker.execute_batch("ROLLBACK").unwrap();
-    let both = open(killed(dir.path()).path(), &clock).unwrap();
-    assert_eq!(both.account("w").unwrap().settled, spent + 5);
-
-    ledger.checkpoint().unwrap();
-    assert_ne!(journals(dir.path()), first);
-    assert_eq!(journals(dir.path()).len(), 1);
-    let after = open(killed(dir.path()).path(), &clock).unwrap();
-    assert_eq!(after.account("w").unwrap().settled, spent + 5);
-}
