@@ -20,6 +20,27 @@
 //!
 //! The sum of `settled` ever charged plus `debt` equals the sum of charges for every budget.
 
+//!
+//! # What survives
+//!
+//! [`Ledger::open`] keeps the accounts in a directory: `ledger.db` (SQLite, to be opened and read by anybody at any time), in front of it
+//! `ledger.journal.N` (each change, by one `write` before the operation returns), and `ledger.lock`.
+//!
+//! - A kill of the agent loses nothing that was acknowledged, and nothing is counted twice. Reservations open at that moment are charged in
+//!   full as of ten seconds after the agent's last sign of life (but not after the next start), and leave the window in their time; they are
+//!   never refunded, since nobody will tell what they spent.
+//! - A power cut loses what happened since the last checkpoint, by default less than a second.
+//! - A disk that takes no writes stops neither reservations nor refusals: they go on from memory, [`Ledger::health`] says that they are not
+//!   durable, and the first checkpoint that succeeds writes all of it. What happened since the journal stopped is lost if the agent is killed
+//!   before.
+//! - A damaged or missing file is an error at opening that says which and where; the ledger never starts empty in its place.
+//! - Steps of the wall clock while the agent runs change nothing; between two runs they count forwards only.
+//!
+//! # Bounds
+//!
+//! [`MAX_ACCOUNTS`] accounts; one that holds nothing any more is dropped. 61 sub-windows an account, only those in use take memory. 64 MiB of
+//! journal. Keys of [`MAX_KEY_BYTES`]. Figures up to [`MAX_TOKENS`].
+
 #![forbid(unsafe_code)]
 
 mod account;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use monitor_budget::{Budget, Certainty, DenyReason, Ledger, MAX_TOKENS, ManualClock, Settlement};
+use monitor_budget::{
+    Budget, Certainty, DenyReason, Ledger, MAX_ACCOUNTS, MAX_KEY_BYTES, MAX_TOKENS, ManualClock, Settlement,
+};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -164,4 +166,44 @@ fn absurd_figures_stay_in_bounds() {
         MAX_TOKENS
     );
     assert_eq!(ledger.account("w").unwrap().settled, MAX_TOKENS);
+}
+
+#[test]
+fn a_full_book_refuses_new_accounts_until_some_hold_nothing() {
+    let (ledger, clock) = ledger();
+    for number in 0..MAX_ACCOUNTS {
+        let budget = Budget::new(number.to_string(), 100, MINUTE_MS);
+        ledger.reserve(&[&budget], 1).unwrap().settle(1, Certainty::Exact);
+    }
+    let one_more = Budget::new("one more", 100, MINUTE_MS);
+    let denied = ledger
+        .reserve(&[&Budget::new("7", 100, MINUTE_MS), &one_more], 1)
+        .unwrap_err();
+    assert_eq!(
+        (&*denied.key, denied.reason),
+        ("one more", DenyReason::AccountsFull)
+    );
+    assert_eq!(ledger.account("7").unwrap().reserved, 0);
+    ledger
+        .reserve(&[&Budget::new("7", 100, MINUTE_MS)], 1)
+        .unwrap()
+        .settle(1, Certainty::Exact);
+    clock.advance_ms(2 * MINUTE_MS);
+    ledger
+        .reserve(&[&one_more], 1)
+        .unwrap()
+        .settle(1, Certainty::Exact);
+    assert!(ledger.health().accounts <= MAX_ACCOUNTS);
+}
+
+#[test]
+fn a_key_longer_than_any_real_one_is_refused() {
+    let (ledger, _) = ledger();
+    let denied = ledger
+        .reserve(&[&Budget::new("k".repeat(MAX_KEY_BYTES + 1), 100, MINUTE_MS)], 1)
+        .unwrap_err();
+    assert_eq!(
+        (denied.reason, denied.retry_after_ms),
+        (DenyReason::KeyTooLong, None)
+    );
 }
