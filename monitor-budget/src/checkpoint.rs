@@ -207,7 +207,8 @@ impl Durable {
         drop(state);
         self.write(accounts, &mut writer, base_lsn);
         if continues && writer.file.is_none() {
-            // The last write to the old file failed: the next checkpoint starts over.
+            // A write to the old file failed meanwhile: the new one cannot continue it. The next checkpoint starts over.
+            self.stop(&mut writer, accounts);
             return Ok(());
         }
         let header = Header {
