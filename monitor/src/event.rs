@@ -10,8 +10,11 @@ mod label;
 pub mod native;
 pub mod ocsf;
 mod outcome;
+mod recorder;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sink;
+mod store;
 mod text;
 mod verdict;
 mod workload;
@@ -22,6 +25,12 @@ pub use self::connection::Connection;
 pub use self::exchange::{BudgetUse, Certainty, Exchange, FindingCount, Http, OwnCount, TokenUsage};
 pub use self::id::{ExchangeId, ExchangeIds};
 pub use self::outcome::{Outcome, SpliceReason};
+pub use self::recorder::{LINGER, MAX_QUEUED, MAX_WAITING, PATIENCE, Recorder, RecorderThread};
+pub use self::sink::MAX_HELD_BYTES;
+pub use self::store::{
+    Counts, Dimension, MAX_FOLLOWER_LAG, MAX_MODELS_PER_WORKLOAD, MAX_RECENT, MAX_WORKLOADS, Store,
+    UsageTotal, WorkloadKey, WorkloadTotal,
+};
 pub use self::text::{MAX_SHORT_TEXT_BYTES, ShortText};
 pub use self::verdict::{ErrorClass, Part, Reason, Verdict};
 
