@@ -90,22 +90,16 @@ impl Meter {
 
     /// Commits whole tokens up to about [`KEPT_BYTES`] from the end, on a character boundary.
     fn commit_tokens(&mut self) {
-        let tokenizer = self.encoding.vocabulary.tokenizer();
         let low = self.tail.len().saturating_sub(KEPT_BYTES);
         let (mut at, mut tokens) = (0, 0);
         let mut done = (0, 0);
-        'pieces: for piece in tokenizer.split(&self.tail) {
-            for token in tokenizer.bpe.encode_via_backtracking(piece.as_bytes()) {
-                at += tokenizer.bpe.token_len(token);
-                tokens += 1;
-                if at > low {
-                    break 'pieces;
-                }
-                if self.tail.is_char_boundary(at) {
-                    done = (at, tokens);
-                }
+        self.encoding.vocabulary.tokens(&self.tail, |length| {
+            at += length;
+            tokens += 1;
+            if at <= low && self.tail.is_char_boundary(at) {
+                done = (at, tokens);
             }
-        }
+        });
         self.committed += done.1;
         self.tail.drain(..done.0);
     }

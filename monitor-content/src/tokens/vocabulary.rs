@@ -1,8 +1,10 @@
 //! The vocabularies that are built in.
 
-use bpe_openai::Tokenizer;
+use super::merge;
+use super::ranks::{self, Ranks};
+use super::split::Pattern;
 
-/// A built-in byte-pair vocabulary. Each is decoded when it is first used and then stays.
+/// A built-in byte-pair vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Vocabulary {
     /// GPT-4o and later; `o200k_harmony` of gpt-oss reads ordinary text the same.
@@ -12,24 +14,33 @@ pub enum Vocabulary {
 }
 
 impl Vocabulary {
-    /// Decodes the vocabulary now, so that the first request does not wait for it.
+    /// Reads the tables into memory and builds the pattern now, so that the first request does not wait for it.
     pub fn preload(self) {
-        self.tokenizer();
+        self.count("naïve 你好");
+        self.ranks().touch();
     }
 
-    /// Tokens in `text`. Linear in its length, whatever it is.
+    /// Tokens in `text`. The cost of a byte is bounded, whatever the text.
     pub fn count(self, text: &str) -> u64 {
-        if text.is_empty() {
-            0
-        } else {
-            self.tokenizer().count(text) as u64
-        }
+        let mut tokens = 0;
+        self.tokens(text, |_| tokens += 1);
+        tokens
     }
 
-    pub(super) fn tokenizer(self) -> &'static Tokenizer {
+    /// Calls `token` with the length in bytes of each token of `text`, in order.
+    pub(super) fn tokens(self, text: &str, mut token: impl FnMut(usize)) {
+        let pattern = match self {
+            Self::O200kBase => Pattern::O200k,
+            Self::Cl100kBase => Pattern::Cl100k,
+        };
+        let ranks = self.ranks();
+        pattern.split(text, |piece| merge::tokens(ranks, piece, &mut token));
+    }
+
+    fn ranks(self) -> &'static Ranks {
         match self {
-            Self::O200kBase => bpe_openai::o200k_base(),
-            Self::Cl100kBase => bpe_openai::cl100k_base(),
+            Self::O200kBase => &ranks::O200K,
+            Self::Cl100kBase => &ranks::CL100K,
         }
     }
 }
