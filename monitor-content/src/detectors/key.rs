@@ -3,7 +3,10 @@
 //! One vectorised search finds the prefixes of all selected rules; the rule of the longest prefix then judges the
 //! run of characters that follows it.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, packed};
 
 use super::key_rules::{DETECTORS, Detector, Rule, Shape};
 use super::{LOOK_BYTES, private_key};
@@ -11,15 +14,55 @@ use crate::Finding;
 use crate::bytes::{ByteSet, ends_escape};
 use crate::finding::Ahead;
 
+/// Prefixes are searched for by so many bytes at most: what the vectorised search compares at once. Issuers' prefixes
+/// that differ later share one pattern.
+const TRIGGER_BYTES: usize = 4;
+
 /// The search over all selected rules.
 #[derive(Debug)]
 pub(super) struct KeyEngine {
-    prefixes: AhoCorasick,
-    /// By pattern number.
+    search: Search,
+    /// By first byte of the prefix, a longer prefix before what it begins with.
     rules: Vec<(&'static Detector, &'static Rule)>,
+    /// Where the rules of each first byte are.
+    by_first: Box<[Range<u8>; 256]>,
     longest_prefix: usize,
-    /// First bytes of the prefixes.
-    first: ByteSet,
+}
+
+/// Finds where a prefix may start.
+#[derive(Debug)]
+enum Search {
+    Packed(packed::Searcher),
+    /// On processors without the vector instructions, or for more patterns than they take.
+    Automaton(AhoCorasick),
+}
+
+impl Search {
+    fn new(rules: &[(&'static Detector, &'static Rule)]) -> Option<Self> {
+        let trigger = |rule: &Rule| &rule.prefix.as_bytes()[..rule.prefix.len().min(TRIGGER_BYTES)];
+        let mut triggers: Vec<_> = rules.iter().map(|(_, rule)| trigger(rule)).collect();
+        triggers.sort_unstable();
+        triggers.dedup();
+        let packed = packed::Config::new()
+            .heuristic_pattern_limits(false)
+            .builder()
+            .extend(&triggers)
+            .build();
+        match packed {
+            Some(searcher) => Some(Self::Packed(searcher)),
+            None => AhoCorasick::new(&triggers).ok().map(Self::Automaton),
+        }
+    }
+
+    /// The first place at or after `from`.
+    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        let rest = text.get(from..)?;
+        let hit = match self {
+            Self::Packed(searcher) => searcher.find(rest),
+            Self::Automaton(automaton) => automaton.find(rest),
+        };
+        hit.map(|hit| from + hit.start())
+    }
 }
 
 /// What a rule says about a candidate.
@@ -44,26 +87,47 @@ pub(crate) struct OpenRun {
 impl KeyEngine {
     /// `None` when no secret detector is selected.
     pub(super) fn compile(selected: &[&str]) -> Option<Self> {
-        let rules: Vec<_> = DETECTORS
+        let mut rules: Vec<_> = DETECTORS
             .iter()
             .filter(|d| selected.contains(&d.name))
             .flat_map(|d| d.rules.iter().map(move |r| (d, r)))
             .collect();
+        rules.sort_by_key(|(_, rule)| (rule.prefix.bytes().next(), Reverse(rule.prefix.len())));
+        let mut by_first = Box::new([const { 0..0 }; 256]);
+        for (at, (_, rule)) in rules.iter().enumerate() {
+            let range = &mut by_first[usize::from(rule.prefix.bytes().next()?)];
+            let at = u8::try_from(at).ok()?;
+            *range = if range.end == 0 {
+                at..at + 1
+            } else {
+                range.start..at + 1
+            };
+        }
         let longest_prefix = rules.iter().map(|(_, r)| r.prefix.len()).max()?;
-        let firsts: Vec<u8> = rules
-            .iter()
-            .filter_map(|(_, r)| r.prefix.bytes().next())
-            .collect();
-        let prefixes = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(rules.iter().map(|(_, r)| r.prefix))
-            .ok()?;
         Some(Self {
-            prefixes,
+            search: Search::new(&rules)?,
             rules,
+            by_first,
             longest_prefix,
-            first: ByteSet::of(&firsts),
         })
+    }
+
+    /// The rules whose prefix starts with this byte.
+    fn rules(&self, first: u8) -> &[(&'static Detector, &'static Rule)] {
+        let range = &self.by_first[usize::from(first)];
+        self.rules
+            .get(usize::from(range.start)..usize::from(range.end))
+            .unwrap_or_default()
+    }
+
+    /// The rule of the longest prefix at `at`.
+    fn rule_at(&self, text: &[u8], at: usize) -> Option<(&'static Detector, &'static Rule)> {
+        let rest = text.get(at..)?;
+        let rules = self.rules(*rest.first()?);
+        rules
+            .iter()
+            .find(|(_, rule)| rest.starts_with(rule.prefix.as_bytes()))
+            .copied()
     }
 
     /// Appends the secrets that start at or after `from`, first the rest of an open one; returns where to go on.
@@ -87,10 +151,13 @@ impl KeyEngine {
             *open = None;
             at = end;
         }
-        while let Some(hit) = text.get(at..).and_then(|rest| self.prefixes.find(rest)) {
-            let start = at + hit.start();
-            let Some((detector, rule)) = self.rules.get(hit.pattern().as_usize()).copied() else {
-                break;
+        while let Some(start) = self.search.find(text, at) {
+            let Some((detector, rule)) = self.rule_at(text, start) else {
+                if ahead == Ahead::Wait && self.begins(text, start) {
+                    return start;
+                }
+                at = start + 1;
+                continue;
             };
             match judge(rule, text, start, ahead) {
                 Verdict::Not => at = start + 1,
@@ -116,15 +183,18 @@ impl KeyEngine {
     /// Where the text ends in the beginning of a prefix; its length when it does not.
     fn partial_prefix(&self, text: &[u8], from: usize) -> usize {
         let low = from.max((text.len() + 1).saturating_sub(self.longest_prefix));
-        let begins = |at: usize| {
-            let rest = text.get(at..).unwrap_or_default();
-            rest.first().is_some_and(|b| self.first.has(*b))
-                && self
-                    .rules
-                    .iter()
-                    .any(|(_, r)| r.prefix.as_bytes().starts_with(rest) && admits(r, text, at))
-        };
-        (low..text.len()).find(|at| begins(*at)).unwrap_or(text.len())
+        (low..text.len())
+            .find(|at| self.begins(text, *at))
+            .unwrap_or(text.len())
+    }
+
+    /// Whether the text from `at` to its end is the beginning of a prefix.
+    fn begins(&self, text: &[u8], at: usize) -> bool {
+        let rest = text.get(at..).unwrap_or_default();
+        let rules = rest.first().map_or(&[][..], |first| self.rules(*first));
+        rules
+            .iter()
+            .any(|(_, r)| r.prefix.as_bytes().starts_with(rest) && admits(r, text, at))
     }
 }
 
@@ -145,17 +215,15 @@ impl OpenRun {
     }
 }
 
-/// Whether a key may start at `at`: not in the middle of a word, of which `_` and `-` are a part if they are of the
-/// key. So candidates of most rules do not overlap.
+/// Whether a key may start at `at`: not in the middle of a word, to which the bytes of the key's own class belong, so
+/// that candidates do not overlap. Only `=` is taken for an assignment.
 fn admits(rule: &Rule, text: &[u8], at: usize) -> bool {
     let class = match rule.shape {
         Shape::Run { class, .. } => class,
         Shape::PrivateKey => return true,
     };
     match at.checked_sub(1).and_then(|before| text.get(before)) {
-        Some(before)
-            if before.is_ascii_alphanumeric() || (matches!(before, b'_' | b'-') && class.has(*before)) =>
-        {
+        Some(before) if before.is_ascii_alphanumeric() || (class.has(*before) && *before != b'=') => {
             ends_escape(text, at)
         }
         _ => true,

@@ -47,7 +47,9 @@ impl std::fmt::Debug for ByteSet {
 static ALNUM: ByteSet = ByteSet::alphanumeric_and(b"");
 static WORD: ByteSet = ByteSet::alphanumeric_and(b"_");
 static URL_SAFE: ByteSet = ByteSet::alphanumeric_and(b"_-");
-static BASE64: ByteSet = ByteSet::alphanumeric_and(b"+/=_-");
+/// Without the padding at the end, which tells nothing.
+static BASE64: ByteSet = ByteSet::alphanumeric_and(b"+/_-");
+static BASE64_AND_SUM: ByteSet = ByteSet::alphanumeric_and(b"+/=_-");
 static UPPER: ByteSet = ByteSet::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 static PATH: ByteSet = ByteSet::alphanumeric_and(b"/_-");
 
@@ -245,14 +247,14 @@ pub(super) static DETECTORS: &[Detector] = &[
             checked("xoxe-", &URL_SAFE, 20, slack),
             checked("xoxc-", &URL_SAFE, 20, slack),
             checked("xapp-", &URL_SAFE, 20, slack),
-            checked("hooks.slack.com/services/", &PATH, 30, slack),
+            checked("https://hooks.slack.com/services/", &PATH, 30, slack),
         ]
     ),
     detector!("sendgrid", 99, [dotted("SG.", 60, random)]),
     detector!("mailgun", 85, [exact("key-", &ALNUM, 32, hexadecimal)]),
     detector!("notion", 95, [key("ntn_", &ALNUM, 40)]),
     detector!("linear", 99, [key("lin_api_", &ALNUM, 36)]),
-    detector!("atlassian", 99, [key("ATATT3xFf", &BASE64, 60)]),
+    detector!("atlassian", 99, [key("ATATT3xFf", &BASE64_AND_SUM, 60)]),
     detector!("figma", 95, [key("figd_", &URL_SAFE, 36)]),
     // Money and shops.
     detector!(
@@ -307,13 +309,16 @@ const MIN_DISTINCT: u32 = 8;
 
 /// Not a placeholder and not a word: enough different characters, a digit and a letter among them.
 fn random(body: &[u8]) -> bool {
-    let mut seen = [0_u128; 2];
+    let (mut seen, mut digit, mut letter) = (0_u128, false, false);
     for byte in body {
-        seen[usize::from(byte >> 7)] |= 1 << (byte & 127);
+        seen |= 1 << (byte & 127);
+        digit |= byte.is_ascii_digit();
+        letter |= byte.is_ascii_alphabetic();
+        if digit && letter && seen.count_ones() >= MIN_DISTINCT {
+            return true;
+        }
     }
-    seen[0].count_ones() + seen[1].count_ones() >= MIN_DISTINCT
-        && body.iter().any(u8::is_ascii_digit)
-        && body.iter().any(u8::is_ascii_alphabetic)
+    false
 }
 
 /// `sk-` also begins names made of words. A key has a long unbroken stretch of letters and digits.

@@ -4,7 +4,7 @@ use super::{Encoding, boundary};
 
 /// The tail is counted anew with every piece, so it must stay short. A text without a place to cut for so long (one
 /// letter over and over, a wall of dashes) is cut between two tokens instead.
-const MAX_TAIL_BYTES: usize = 512;
+const MAX_TAIL_BYTES: usize = 384;
 /// Bytes kept behind such a cut. Later text can only change the tokens near the end; no token of either vocabulary
 /// is longer than 128 bytes.
 const KEPT_BYTES: usize = 192;

@@ -136,3 +136,128 @@ proptest! {
         }
     }
 }
+
+/// Texts without a place to cut; tiktoken-rs would overflow its stack on longer ones, bpe-openai does not.
+fn walls() -> Vec<String> {
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 24) as u8 % 26)
+    };
+    let random: String = (0..20_000).map(|_| letter()).collect();
+    let units = [
+        "a",
+        "A",
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "-",
+        "=",
+        "*",
+        "#",
+        "/",
+        "ab",
+        "ha",
+        "aB",
+        "中",
+        "字文",
+        "中B",
+        "😀",
+        "👩‍👩‍👧‍👦",
+        "é",
+        "'",
+        "!?",
+        "\u{a0}",
+        "\u{3000}",
+        " \t",
+        "การ",
+        "the",
+        "x'",
+        "\0",
+        "ʰ",
+    ];
+    units
+        .iter()
+        .map(|unit| unit.repeat(20_000 / unit.len()))
+        .chain([random])
+        .collect()
+}
+
+fn reference(vocabulary: Vocabulary) -> &'static bpe_openai::Tokenizer {
+    match vocabulary {
+        Vocabulary::O200kBase => bpe_openai::o200k_base(),
+        Vocabulary::Cl100kBase => bpe_openai::cl100k_base(),
+    }
+}
+
+#[test]
+fn walls_of_text_are_counted_exactly() {
+    for wall in walls() {
+        for vocabulary in BOTH {
+            for end in ["", "x", " end", "\nend"] {
+                let text = format!("{wall}{end}");
+                let count = vocabulary.count(&text);
+                assert_eq!(
+                    count,
+                    reference(vocabulary).count(&text) as u64,
+                    "{vocabulary:?} {:?}",
+                    &text[..8]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn walls_of_text_are_metered_exactly() {
+    for wall in walls() {
+        let part = &wall[..wall.floor_char_boundary(1500)];
+        for vocabulary in BOTH {
+            let mut meter = Meter::new(encoding(vocabulary));
+            for (at, c) in part.char_indices() {
+                let text = &part[..at + c.len_utf8()];
+                let total = meter.push(&text[at..]);
+                if at % 97 < 3 {
+                    assert_eq!(
+                        total,
+                        reference(vocabulary).count(text) as u64,
+                        "{vocabulary:?} {:?} {at}",
+                        &text[..c.len_utf8()]
+                    );
+                }
+                assert!(meter.tail.len() <= MAX_TAIL_BYTES);
+            }
+            let mut whole = Meter::new(encoding(vocabulary));
+            assert_eq!(
+                whole.push(&wall),
+                reference(vocabulary).count(&wall) as u64,
+                "{vocabulary:?} {:?}",
+                &wall[..8]
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 5_000 }))]
+
+    /// Texts put together from tokens, most of them rare.
+    #[test]
+    fn any_tokens_are_counted_exactly(ranks in prop::collection::vec(any::<prop::sample::Index>(), 1..200)) {
+        for vocabulary in BOTH {
+            let bpe = &reference(vocabulary).bpe;
+            let text: String = ranks
+                .iter()
+                .filter_map(|rank| std::str::from_utf8(bpe.token_bytes(rank.index(bpe.num_tokens()) as u32)).ok())
+                .collect();
+            let expected = reference(vocabulary).count(&text) as u64;
+            prop_assert_eq!(vocabulary.count(&text), expected);
+            let mut meter = Meter::new(encoding(vocabulary));
+            for piece in text.split_inclusive(|c: char| c.is_alphabetic()) {
+                meter.push(piece);
+            }
+            prop_assert_eq!(meter.total(), expected);
+        }
+    }
+}
