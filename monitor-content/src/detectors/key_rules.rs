@@ -129,11 +129,7 @@ macro_rules! detector {
 /// Every secret detector. Where two prefixes match, the longer one's rule judges alone.
 pub(super) static DETECTORS: &[Detector] = &[
     // Model providers.
-    detector!(
-        "openai",
-        90,
-        [checked("sk-", &URL_SAFE, 20, openai), key("sess-", &ALNUM, 40)]
-    ),
+    detector!("openai", 90, [checked("sk-", &URL_SAFE, 20, openai)]),
     detector!("anthropic", 99, [key("sk-ant-", &URL_SAFE, 24)]),
     detector!("openrouter", 99, [key("sk-or-v1-", &URL_SAFE, 24)]),
     detector!(
@@ -233,7 +229,6 @@ pub(super) static DETECTORS: &[Detector] = &[
         [key("dckr_pat_", &URL_SAFE, 24), key("dckr_oat_", &URL_SAFE, 24)]
     ),
     detector!("rubygems", 95, [key("rubygems_", &ALNUM, 40)]),
-    detector!("crates_io", 90, [key("cio", &ALNUM, 32)]),
     // Messaging and workplaces.
     detector!(
         "slack",

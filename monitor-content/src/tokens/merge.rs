@@ -29,17 +29,25 @@ pub(super) fn tokens(ranks: &Ranks, mut piece: &[u8], mut token: impl FnMut(usiz
         }
         return;
     }
+    let mut lengths = Vec::new();
+    let mut last: &[u8] = &[];
     while let Some((block, _)) = piece.split_at_checked(BLOCK_BYTES) {
-        let mut done = 0;
-        long(ranks, block, |length| {
-            let counts = done == 0 || done + length <= BLOCK_BYTES - OVERLAP_BYTES;
-            if counts {
-                done += length;
-                token(length);
-            }
-            counts
-        });
-        piece = piece.get(done..).unwrap_or_default();
+        // One character over and over need not be merged over and over.
+        if block != last {
+            lengths.clear();
+            let mut done = 0;
+            long(ranks, block, |length| {
+                let counts = done == 0 || done + length <= BLOCK_BYTES - OVERLAP_BYTES;
+                if counts {
+                    done += length;
+                    lengths.push(length);
+                }
+                counts
+            });
+            last = block;
+        }
+        lengths.iter().copied().for_each(&mut token);
+        piece = piece.get(lengths.iter().sum::<usize>()..).unwrap_or_default();
     }
     if piece.len() <= SHORT_BYTES {
         short(ranks, piece, token);
