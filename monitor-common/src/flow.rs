@@ -42,18 +42,21 @@ pub struct FlowRecord {
     pub socket_cookie: u64,
     /// When `connect` was called: nanoseconds of `CLOCK_BOOTTIME`.
     pub boottime_ns: u64,
+    /// When the process was forked, nanoseconds of `CLOCK_BOOTTIME`; 0 when that was before the agent. With
+    /// `exec_boottime_ns` it tells the processes apart that had one id after another, and their programs.
+    pub start_boottime_ns: u64,
     /// When the process last executed a program, nanoseconds of `CLOCK_BOOTTIME`; 0 when that was before the agent.
     pub exec_boottime_ns: u64,
 }
 
 const _: () = {
-    assert!(size_of::<FlowRecord>() == 104);
+    assert!(size_of::<FlowRecord>() == 112);
     assert!(core::mem::offset_of!(FlowRecord, orig_addr) == 8);
     assert!(core::mem::offset_of!(FlowRecord, orig_port) == 24);
     assert!(core::mem::offset_of!(FlowRecord, tgid) == 28);
     assert!(core::mem::offset_of!(FlowRecord, comm) == 48);
     assert!(core::mem::offset_of!(FlowRecord, cgroup_id) == 64);
-    assert!(core::mem::offset_of!(FlowRecord, exec_boottime_ns) == 96);
+    assert!(core::mem::offset_of!(FlowRecord, exec_boottime_ns) == 104);
 };
 
 impl FlowRecord {

@@ -71,6 +71,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
     if record.is_null() {
         return Err(Reason::StorageFailed);
     }
+    let (start_boottime_ns, exec_boottime_ns) = process_times(tgid);
     let uid_gid = bpf_get_current_uid_gid();
     // SAFETY: storage of our own type, not null. Several threads may connect one socket at once; the kernel lets one
     // of them through, and each writes values that are true of its own call.
@@ -91,7 +92,8 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
             netns_cookie,
             socket_cookie: bpf_get_socket_cookie(ctx.sock_addr.cast()),
             boottime_ns: now_ns,
-            exec_boottime_ns: executed_at(tgid),
+            start_boottime_ns,
+            exec_boottime_ns,
         };
     }
     Ok(u32::from(listener_port.to_be()))
@@ -118,8 +120,9 @@ fn listener(netns_cookie: u64, address: NormalAddr, flags: u32) -> u16 {
     }
 }
 
+/// When the process was forked and when it executed its program; zeros for one from before the agent.
 #[inline(always)]
-fn executed_at(tgid: u32) -> u64 {
+fn process_times(tgid: u32) -> (u64, u64) {
     // SAFETY: read at once, before anything else touches the map.
-    unsafe { PROCESSES.get(tgid) }.map_or(0, |row| row.exec_boottime_ns)
+    unsafe { PROCESSES.get(tgid) }.map_or((0, 0), |row| (row.start_boottime_ns, row.exec_boottime_ns))
 }

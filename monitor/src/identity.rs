@@ -1,5 +1,145 @@
-//! Who opened a connection: the process, its user and cgroup, as a [`Workload`].
+//! Who opened a connection: the process, its user, executable, cgroup and network namespace, as a [`Workload`].
+//!
+//! The kernel's flow record names the process that called `connect`; what the record cannot hold (the executable, the
+//! paths) is read from `/proc`, and can by then be of another process with the same id, or of another program the same
+//! process has executed since. So the evidence is kept by [`ProcessKey`], which the kernel stamps on the flow and on its
+//! own row of the process, and it counts only when the row had the flow's stamp after the evidence was read:
+//! 1. `process`: the table of processes, seeded from `/proc`, kept by the kernel's exec, fork and exit events.
+//! 2. `cgroup`: cgroup ids and their paths. 3. `namespaces`: network namespaces by cookie and inode.
+//! 4. [`Identity::resolve`] puts them together. A process's workload is built once and shared by its connections.
+//!
+//! Accepted inaccuracy: between the moment `execve` replaces the image and the moment it is stamped, some tens of
+//! microseconds, the new executable can be read under the old stamp. It takes a connection opened just before, no
+//! earlier evidence of the process, and a socket that survives `execve`; process, user, cgroup and namespace are right
+//! even then.
 
+mod cgroup;
+mod namespaces;
+mod netns;
+mod process;
+mod procfs;
+mod user;
 mod workload;
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use monitor_common::FlowRecord;
+
+pub use self::cgroup::Cgroups;
+pub use self::namespaces::{NamespaceChanges, Namespaces};
+pub use self::netns::Netns;
+pub use self::process::{ProcessKey, ProcessRows};
 pub use self::workload::{Attribution, Workload};
+
+use self::process::{FlowTraits, Processes};
+use self::user::Users;
+use crate::kernel::KernelEvent;
+
+/// Resolves flows to workloads.
+#[derive(Debug)]
+pub struct Identity {
+    processes: Processes,
+    cgroups: Cgroups,
+    namespaces: Namespaces,
+    users: Users,
+}
+
+impl Identity {
+    /// Reads the processes, cgroups and network namespaces that are there.
+    ///
+    /// `rows` is the kernel's table of processes; `mount` the cgroup2 mount; `attached` the directory below it that the
+    /// programs are attached to.
+    #[must_use]
+    pub fn new(rows: Arc<dyn ProcessRows>, mount: &Path, attached: &Path) -> Self {
+        let cgroups = Cgroups::new(mount.to_path_buf());
+        cgroups.walk();
+        let processes = Processes::new(rows);
+        processes.seed();
+        let namespaces = Namespaces::new(below(mount, attached));
+        Self {
+            processes,
+            cgroups,
+            namespaces,
+            users: Users::new(PathBuf::from("/etc/passwd")),
+        }
+    }
+
+    /// Keeps the tables up to date. To be called with every event of the kernel, in order.
+    pub fn on_event(&self, event: &KernelEvent) {
+        match event {
+            KernelEvent::Exec { tgid, cgroup_id, .. } => {
+                self.processes.executed(*tgid);
+                self.cgroups.learn(*cgroup_id, *tgid);
+            }
+            KernelEvent::Fork {
+                tgid,
+                parent_tgid,
+                boottime_ns,
+            } => {
+                self.processes.forked(*tgid, *parent_tgid, *boottime_ns);
+            }
+            KernelEvent::Exit { tgid, .. } => self.processes.exited(*tgid),
+            KernelEvent::MissingListener { .. } => {}
+        }
+    }
+
+    /// The workload of a flow, and how sure that is: [`Attribution::Exact`] when its executable, cgroup and namespace are
+    /// known to be those of the process that connected, [`Attribution::Late`] when it was gone or had executed another
+    /// program by the time it was looked up. What is not known then is left empty.
+    ///
+    /// A further connection of a known process costs a lookup in a table; any number of threads may ask at once.
+    #[must_use]
+    pub fn resolve(&self, flow: &FlowRecord) -> (Arc<Workload>, Attribution) {
+        let key = ProcessKey::of(flow);
+        let traits = FlowTraits::of(flow);
+        if let Some(workload) = self.processes.workload(&key, &traits) {
+            return (workload, Attribution::Exact);
+        }
+        let evidence = self.processes.evidence(&key, flow.boottime_ns);
+        let cgroup = self.cgroups.path(flow.cgroup_id, flow.tgid);
+        let netns = self.namespaces.inode(flow.netns_cookie, flow.tgid);
+        let complete = evidence.certain && evidence.exe.is_some() && cgroup.is_some() && netns.is_some();
+        let workload = Arc::new(Workload {
+            pid: flow.tgid,
+            uid: flow.uid,
+            user: self.users.name(flow.uid),
+            exe: evidence.exe.as_deref().map(str::to_owned),
+            comm: String::from_utf8_lossy(flow.comm()).into_owned(),
+            cgroup: cgroup.as_deref().unwrap_or_default().to_owned(),
+            netns: netns.unwrap_or_default(),
+        });
+        if complete {
+            self.processes.keep(&key, traits, &workload);
+            (workload, Attribution::Exact)
+        } else {
+            (workload, Attribution::Late)
+        }
+    }
+
+    /// The network namespaces below the attach point.
+    #[must_use]
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+}
+
+/// A directory as a path in the hierarchy: `/` for the mount itself.
+fn below(mount: &Path, directory: &Path) -> String {
+    match directory.strip_prefix(mount) {
+        Ok(rest) => format!("/{}", rest.display()),
+        Err(_) => "/".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_the_hierarchy_begin_with_a_slash() {
+        let mount = Path::new("/sys/fs/cgroup");
+        assert_eq!(below(mount, mount), "/");
+        assert_eq!(below(mount, Path::new("/sys/fs/cgroup/a/b")), "/a/b");
+    }
+}

@@ -251,6 +251,19 @@ impl Kernel {
         &self.programs
     }
 
+    /// Whether the kernel keeps the table of processes and reports their events.
+    #[must_use]
+    pub fn tracks_processes(&self) -> bool {
+        let is_attached = |name| {
+            self.programs
+                .iter()
+                .any(|program| program.name == name && program.state == ProgramState::Attached)
+        };
+        ["process_executed", "process_forked", "process_exited"]
+            .into_iter()
+            .all(is_attached)
+    }
+
     /// How often each attached program ran and for how long, while `kernel.bpf_stats_enabled` was 1.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::KernelError;
 
-/// Capability, its bit (`linux/capability.h`), and that `CAP_SYS_ADMIN` stands for it too.
+/// Capabilities and their bits (`linux/capability.h`).
 const NEEDED: [(&str, u32); 3] = [("CAP_BPF", 39), ("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38)];
 const SYS_ADMIN: u32 = 21;
 
@@ -35,9 +35,10 @@ fn effective(status: &str) -> Option<u64> {
 fn missing(effective: u64) -> Vec<&'static str> {
     let has = |bit: u32| effective >> bit & 1 == 1;
     // CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON, and not CAP_NET_ADMIN (capabilities(7)).
+    let is_met = |name: &str, bit: u32| has(bit) || (has(SYS_ADMIN) && name != "CAP_NET_ADMIN");
     NEEDED
         .iter()
-        .filter(|(name, bit)| !has(*bit) && !(has(SYS_ADMIN) && *name != "CAP_NET_ADMIN"))
+        .filter(|(name, bit)| !is_met(name, *bit))
         .map(|(name, _)| *name)
         .collect()
 }

@@ -1,0 +1,373 @@
+//! The processes and what is known of each: its executable, and the workloads built for its connections.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use monitor_common::{COMM_BYTES, FlowRecord};
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+
+use super::procfs;
+use super::workload::Workload;
+use crate::kernel::{Kernel, KernelError};
+
+/// Processes that are remembered: as many as the kernel's own table holds. One that does not fit is looked up anew for
+/// each connection.
+const MAX_PROCESSES: usize = monitor_common::capacity::PROCESSES;
+/// Processes that ended and are still remembered, because their last connection may not be resolved yet.
+const MAX_ENDED: usize = 4_096;
+/// Workloads remembered of one process. Its threads may have their own names, users, cgroups and namespaces.
+const MAX_WORKLOADS: usize = 8;
+
+/// One program executed by one process. Ids are used again; the times tell their processes and programs apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessKey {
+    /// The process, in the initial pid namespace.
+    pub tgid: u32,
+    /// When it was forked, nanoseconds of `CLOCK_BOOTTIME`; 0 when that was before the agent.
+    pub start_boottime_ns: u64,
+    /// When it executed its program, nanoseconds of `CLOCK_BOOTTIME`; 0 when that was before the agent.
+    pub exec_boottime_ns: u64,
+}
+
+impl ProcessKey {
+    /// The process that opened a flow.
+    #[must_use]
+    pub fn of(flow: &FlowRecord) -> Self {
+        Self {
+            tgid: flow.tgid,
+            start_boottime_ns: flow.start_boottime_ns,
+            exec_boottime_ns: flow.exec_boottime_ns,
+        }
+    }
+}
+
+/// The kernel's table of processes.
+pub trait ProcessRows: std::fmt::Debug + Send + Sync {
+    /// The process that has an id now; one from before the agent has zeros for its times.
+    ///
+    /// # Errors
+    ///
+    /// When the table cannot be read.
+    fn current(&self, tgid: u32) -> Result<ProcessKey, KernelError>;
+
+    /// Whether the kernel reports processes at all. If not, nothing is remembered, because nothing would say when it is
+    /// no longer true.
+    fn is_kept(&self) -> bool;
+}
+
+impl ProcessRows for Kernel {
+    fn current(&self, tgid: u32) -> Result<ProcessKey, KernelError> {
+        let row = self.process(tgid)?;
+        Ok(ProcessKey {
+            tgid,
+            start_boottime_ns: row.map_or(0, |row| row.start_boottime_ns),
+            exec_boottime_ns: row.map_or(0, |row| row.exec_boottime_ns),
+        })
+    }
+
+    fn is_kept(&self) -> bool {
+        self.tracks_processes()
+    }
+}
+
+/// What a process's connections may differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FlowTraits {
+    uid: u32,
+    cgroup_id: u64,
+    netns_cookie: u64,
+    comm: [u8; COMM_BYTES],
+}
+
+impl FlowTraits {
+    pub(super) fn of(flow: &FlowRecord) -> Self {
+        Self {
+            uid: flow.uid,
+            cgroup_id: flow.cgroup_id,
+            netns_cookie: flow.netns_cookie,
+            comm: flow.comm,
+        }
+    }
+}
+
+/// What is known of a process.
+#[derive(Debug, Clone)]
+pub(super) struct Evidence {
+    /// The executable's absolute path.
+    pub(super) exe: Option<Arc<str>>,
+    /// Whether it is that of the program the key names.
+    pub(super) certain: bool,
+}
+
+#[derive(Debug)]
+struct Process {
+    key: ProcessKey,
+    exe: Arc<str>,
+    workloads: SmallVec<[(FlowTraits, Arc<Workload>); 1]>,
+}
+
+/// The table. Only certain evidence is in it.
+#[derive(Debug)]
+pub(super) struct Processes {
+    rows: Arc<dyn ProcessRows>,
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    processes: HashMap<u32, Process>,
+    /// Those that ended, oldest first.
+    ended: VecDeque<ProcessKey>,
+}
+
+impl Processes {
+    pub(super) fn new(rows: Arc<dyn ProcessRows>) -> Self {
+        Self {
+            rows,
+            table: RwLock::default(),
+        }
+    }
+
+    /// Reads every process that is there.
+    pub(super) fn seed(&self) {
+        for tgid in procfs::processes() {
+            self.executed(tgid);
+        }
+    }
+
+    /// A process executed a program, or is new to us. Read at once, because it may be gone soon.
+    pub(super) fn executed(&self, tgid: u32) {
+        if let Ok(key) = self.rows.current(tgid) {
+            self.evidence(&key, u64::MAX);
+        }
+    }
+
+    /// A process was forked: it runs its parent's program until it executes another.
+    pub(super) fn forked(&self, tgid: u32, parent_tgid: u32, boottime_ns: u64) {
+        let mut table = self.table.write();
+        let Some(parent) = table.processes.get(&parent_tgid) else {
+            return;
+        };
+        let key = ProcessKey {
+            tgid,
+            start_boottime_ns: boottime_ns,
+            exec_boottime_ns: parent.key.exec_boottime_ns,
+        };
+        let exe = Arc::clone(&parent.exe);
+        table.insert(key, exe);
+    }
+
+    /// A process ended. It stays known until others have ended after it or its id is used again.
+    pub(super) fn exited(&self, tgid: u32) {
+        let mut table = self.table.write();
+        let Some(key) = table.processes.get(&tgid).map(|process| process.key) else {
+            return;
+        };
+        table.ended.push_back(key);
+        if table.ended.len() > MAX_ENDED {
+            table.forget_oldest();
+        }
+    }
+
+    /// The workload of an earlier connection like this one.
+    pub(super) fn workload(&self, key: &ProcessKey, traits: &FlowTraits) -> Option<Arc<Workload>> {
+        let table = self.table.read();
+        let process = table
+            .processes
+            .get(&key.tgid)
+            .filter(|process| process.key == *key)?;
+        process
+            .workloads
+            .iter()
+            .find(|(known, _)| known == traits)
+            .map(|(_, workload)| Arc::clone(workload))
+    }
+
+    /// What is known of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`.
+    pub(super) fn evidence(&self, key: &ProcessKey, at_ns: u64) -> Evidence {
+        if let Some(process) = self
+            .table
+            .read()
+            .processes
+            .get(&key.tgid)
+            .filter(|process| process.key == *key)
+        {
+            return Evidence {
+                exe: Some(Arc::clone(&process.exe)),
+                certain: true,
+            };
+        }
+        let Some(exe) = procfs::exe(key.tgid).map(Arc::<str>::from) else {
+            return Evidence {
+                exe: None,
+                certain: false,
+            };
+        };
+        // A process that started later has taken over the id. One that started earlier and has the key's row after its
+        // executable was read is the one the key names.
+        let started_before = procfs::start_boottime_ns(key.tgid).is_some_and(|start_ns| start_ns <= at_ns);
+        let unchanged = self.rows.current(key.tgid).is_ok_and(|current| current == *key);
+        let certain = started_before && unchanged;
+        if !certain {
+            // Another program's: to show it would be to accuse it.
+            return Evidence { exe: None, certain };
+        }
+        if self.rows.is_kept() {
+            self.table.write().insert(*key, Arc::clone(&exe));
+        }
+        Evidence {
+            exe: Some(exe),
+            certain,
+        }
+    }
+
+    /// Remembers a workload for further connections of its process.
+    pub(super) fn keep(&self, key: &ProcessKey, traits: FlowTraits, workload: &Arc<Workload>) {
+        let mut table = self.table.write();
+        let Some(process) = table
+            .processes
+            .get_mut(&key.tgid)
+            .filter(|process| process.key == *key)
+        else {
+            return;
+        };
+        if process.workloads.iter().any(|(known, _)| *known == traits) {
+            return;
+        }
+        if process.workloads.len() == MAX_WORKLOADS {
+            process.workloads.remove(0);
+        }
+        process.workloads.push((traits, Arc::clone(workload)));
+    }
+}
+
+impl Table {
+    fn insert(&mut self, key: ProcessKey, exe: Arc<str>) {
+        while self.processes.len() >= MAX_PROCESSES && !self.processes.contains_key(&key.tgid) {
+            if !self.forget_oldest() {
+                return;
+            }
+        }
+        self.processes.insert(
+            key.tgid,
+            Process {
+                key,
+                exe,
+                workloads: SmallVec::new(),
+            },
+        );
+    }
+
+    /// Forgets the process that ended first, unless its id is in use again. False when there is none.
+    fn forget_oldest(&mut self) -> bool {
+        let Some(key) = self.ended.pop_front() else {
+            return false;
+        };
+        if self
+            .processes
+            .get(&key.tgid)
+            .is_some_and(|process| process.key == key)
+        {
+            self.processes.remove(&key.tgid);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// A kernel whose every process executed its program at one time.
+    #[derive(Debug, Default)]
+    struct Rows {
+        exec_boottime_ns: AtomicU64,
+    }
+
+    impl ProcessRows for Rows {
+        fn current(&self, tgid: u32) -> Result<ProcessKey, KernelError> {
+            let exec_boottime_ns = self.exec_boottime_ns.load(Ordering::Relaxed);
+            Ok(ProcessKey {
+                tgid,
+                start_boottime_ns: 0,
+                exec_boottime_ns,
+            })
+        }
+
+        fn is_kept(&self) -> bool {
+            true
+        }
+    }
+
+    fn own(exec_boottime_ns: u64) -> ProcessKey {
+        ProcessKey {
+            tgid: std::process::id(),
+            start_boottime_ns: 0,
+            exec_boottime_ns,
+        }
+    }
+
+    #[test]
+    fn a_process_is_certain_while_its_row_has_the_flows_stamp() {
+        let rows = Arc::new(Rows::default());
+        let processes = Processes::new(Arc::clone(&rows) as Arc<dyn ProcessRows>);
+        let evidence = processes.evidence(&own(0), u64::MAX);
+        assert!(evidence.certain);
+        assert_eq!(evidence.exe.as_deref(), std::env::current_exe().unwrap().to_str());
+        // The process executes another program: connections of before are told by what is remembered of it,
+        // connections of programs in between by nothing.
+        rows.exec_boottime_ns.store(9, Ordering::Relaxed);
+        assert!(processes.evidence(&own(0), u64::MAX).certain);
+        assert!(!processes.evidence(&own(5), u64::MAX).certain);
+        processes.executed(std::process::id());
+        assert!(processes.evidence(&own(9), u64::MAX).certain);
+        assert!(!processes.evidence(&own(0), u64::MAX).certain);
+    }
+
+    #[test]
+    fn a_process_that_started_after_the_flow_is_another_one() {
+        let processes = Processes::new(Arc::new(Rows::default()));
+        let evidence = processes.evidence(&own(0), 1);
+        assert!(!evidence.certain);
+        assert_eq!(evidence.exe, None);
+    }
+
+    #[test]
+    fn a_child_has_its_parents_program_and_outlives_its_exit() {
+        let processes = Processes::new(Arc::new(Rows::default()));
+        processes.executed(std::process::id());
+        // No such process: only the table can know it.
+        let child = ProcessKey {
+            tgid: u32::MAX,
+            start_boottime_ns: 77,
+            exec_boottime_ns: 0,
+        };
+        processes.forked(child.tgid, std::process::id(), 77);
+        processes.exited(child.tgid);
+        assert!(processes.evidence(&child, 78).certain);
+        // Its id is used again by a process the table does not know.
+        let another = ProcessKey {
+            start_boottime_ns: 99,
+            ..child
+        };
+        assert!(!processes.evidence(&another, 100).certain);
+    }
+
+    #[test]
+    fn what_ended_is_forgotten_in_order() {
+        let processes = Processes::new(Arc::new(Rows::default()));
+        processes.executed(std::process::id());
+        let first = u32::MAX - MAX_ENDED as u32;
+        for tgid in first..=u32::MAX {
+            processes.forked(tgid, std::process::id(), 1);
+            processes.exited(tgid);
+        }
+        let table = processes.table.read();
+        assert!(!table.processes.contains_key(&first));
+        assert!(table.processes.contains_key(&(first + 1)));
+        assert_eq!(table.ended.len(), MAX_ENDED);
+    }
+}
