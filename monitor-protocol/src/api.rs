@@ -59,6 +59,17 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whose shapes the operation's bodies have, at a provider that speaks `api`. The operation decides: Anthropic's host
+    /// also serves chat completions, and several OpenAI-compatible hosts serve messages.
+    #[must_use]
+    pub const fn shape(self, api: Api) -> Api {
+        match self {
+            Self::ChatCompletions => Api::OpenAi,
+            Self::Messages => Api::Anthropic,
+            Self::Other => api,
+        }
+    }
+
     /// The name used in configuration, records and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

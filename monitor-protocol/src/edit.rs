@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::json::{Unescaped, escape_into, next_unescaped};
 
 /// What is written where the span was.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Replacement<'t> {
     /// Text for the inside of a string; it is escaped as JSON asks.
     Text(&'t str),
@@ -13,8 +13,8 @@ pub enum Replacement<'t> {
     Json(&'t str),
 }
 
-/// One replacement. Shows no text in `Debug`, by having none.
-#[derive(Clone)]
+/// One replacement.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Edit<'t> {
     /// Bytes of the body (or of an event's data) to replace.
     pub span: Range<usize>,
@@ -45,6 +45,15 @@ impl<'t> Edit<'t> {
         match self.with {
             Replacement::Text(text) | Replacement::Json(text) => text.len(),
         }
+    }
+}
+
+impl std::fmt::Debug for Edit<'_> {
+    /// Never shows the replacement.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edit")
+            .field("span", &self.span)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,16 +114,16 @@ pub fn edit(body: &[u8], edits: &[Edit<'_>]) -> Result<Vec<u8>, EditError> {
 }
 
 /// Maps byte ranges of a string's unescaped text to spans of its raw bytes. Ranges must be asked for in order of their
-/// starts, so that any number of them costs one walk over the string.
+/// starts; then any number of ranges that do not overlap costs one walk over the string.
+#[derive(Clone)]
 pub struct RawSpans<'b> {
     rest: &'b str,
-    /// Offset in the body of `rest`.
+    /// Offset of `rest` in what will be edited.
     raw: usize,
-    /// Offset in the unescaped text of `rest`.
+    /// Offset of `rest` in the unescaped text.
     text: usize,
-    escaped: bool,
-    base: usize,
-    len: usize,
+    /// Bytes at the start of `rest` known to hold no escape, so that they are not searched again for each range.
+    plain: usize,
 }
 
 impl<'b> RawSpans<'b> {
@@ -123,67 +132,67 @@ impl<'b> RawSpans<'b> {
             rest: raw,
             raw: start,
             text: 0,
-            escaped,
-            base: start,
-            len: raw.len(),
+            plain: if escaped { 0 } else { raw.len() },
         }
     }
 
     /// A mapper for a string's raw bytes that begin at `start` of what will be edited.
     #[must_use]
     pub fn of(raw: &'b str, start: usize) -> Self {
-        Self::new(raw, start, memchr::memchr(b'\\', raw.as_bytes()).is_some())
+        Self::new(raw, start, true)
     }
 
-    /// The raw span of `range`, widened to whole escape sequences when an end falls inside one's character. `None` when
+    /// The raw span of `range`, widened to whole escape sequences and characters when an end falls inside one. `None` when
     /// the range is not inside the text, or starts before the one asked for last.
     pub fn span(&mut self, range: Range<usize>) -> Option<Range<usize>> {
         if range.start > range.end {
             return None;
         }
-        if !self.escaped {
-            return (range.end <= self.len).then(|| self.base + range.start..self.base + range.end);
-        }
-        let start = self.seek(range.start, false)?;
+        let start = self.seek(range.start, Inside::Before)?;
         // The walk to the end must not lose the start's place: the next range may begin before this one ends.
-        let mut ahead = Self {
-            rest: self.rest,
-            ..*self
-        };
-        let end = ahead.seek(range.end, true)?;
+        let end = self.clone().seek(range.end, Inside::After)?;
         Some(start..end)
     }
 
-    /// Raw offset of the text offset `target`; inside a character, of its end if `up`, else of its start.
-    fn seek(&mut self, target: usize, up: bool) -> Option<usize> {
-        if target < self.text {
-            return None;
-        }
-        loop {
-            let want = target - self.text;
-            if want == 0 {
-                return Some(self.raw);
-            }
-            match next_unescaped(self.rest)? {
-                Unescaped::Plain(plain) if want < plain.len() => {
-                    // Escapes aside, raw bytes are the text's bytes; the rest of the stretch stays for the next call.
-                    let mut cut = want;
-                    while !plain.is_char_boundary(cut) {
-                        cut = if up { cut + 1 } else { cut - 1 };
+    /// Raw offset of the text offset `target`.
+    fn seek(&mut self, target: usize, inside: Inside) -> Option<usize> {
+        let mut want = target.checked_sub(self.text)?;
+        while want > 0 {
+            if self.plain == 0 {
+                match next_unescaped(self.rest)? {
+                    Unescaped::Plain(plain) => self.plain = plain.len(),
+                    Unescaped::Escape(taken, character) if want < character.len_utf8() => {
+                        return Some(match inside {
+                            Inside::Before => self.raw,
+                            Inside::After => self.raw + taken,
+                        });
                     }
-                    self.advance(cut, cut);
-                    return Some(self.raw);
-                }
-                Unescaped::Plain(plain) => self.advance(plain.len(), plain.len()),
-                Unescaped::Escape(taken, character) => {
-                    let width = character.len_utf8();
-                    if want < width {
-                        return Some(if up { self.raw + taken } else { self.raw });
+                    Unescaped::Escape(taken, character) => {
+                        self.advance(taken, character.len_utf8());
+                        want -= character.len_utf8();
+                        continue;
                     }
-                    self.advance(taken, width);
                 }
             }
+            // Where nothing is escaped, raw bytes are the text's bytes.
+            let mut step = want.min(self.plain);
+            if !self.rest.is_char_boundary(step) {
+                let before = (0..step)
+                    .rev()
+                    .find(|&at| self.rest.is_char_boundary(at))
+                    .unwrap_or_default();
+                if let Inside::After = inside {
+                    let after = (step..=self.rest.len()).find(|&at| self.rest.is_char_boundary(at));
+                    return after.map(|after| self.raw + after);
+                }
+                step = before;
+                want = before;
+            }
+            self.plain -= step;
+            self.advance(step, step);
+            want -= step;
         }
+        Some(self.raw)
     }
 
     fn advance(&mut self, raw: usize, text: usize) {
@@ -191,6 +200,13 @@ impl<'b> RawSpans<'b> {
         self.raw += raw;
         self.text += text;
     }
+}
+
+/// Where an offset inside a character leads.
+#[derive(Clone, Copy)]
+enum Inside {
+    Before,
+    After,
 }
 
 #[cfg(test)]
@@ -245,6 +261,17 @@ mod tests {
         assert_eq!(spans.span(9..10), Some(122..123));
         assert_eq!(spans.span(9..11), None);
         assert_eq!(spans.span(0..1), None, "ranges come in order");
+    }
+
+    #[test]
+    fn ranges_inside_characters_widen() {
+        for raw in ["aé😀z", r"aé😀z\n"] {
+            let mut spans = RawSpans::of(raw, 0);
+            assert_eq!(spans.span(2..4), Some(1..7), "{raw}");
+            assert_eq!(spans.span(3..8), Some(3..8), "{raw}");
+        }
+        assert_eq!(RawSpans::of("é", 0).span(0..3), None);
+        assert_eq!(RawSpans::of("", 5).span(0..0), Some(5..5));
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! - A lone surrogate escape is grammatical (section 8.2) and decodes to U+FFFD.
 //! - A byte order mark is not (section 8.1).
 
+#[cfg(test)]
+mod conformance;
 mod number;
 mod reader;
 mod string;

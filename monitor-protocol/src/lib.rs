@@ -35,6 +35,8 @@ mod response;
 mod sse;
 mod stream;
 mod usage;
+#[cfg(test)]
+mod work;
 
 pub use api::{Api, Operation, UnknownApi};
 pub use catalog::{Catalog, CatalogError, Provider};

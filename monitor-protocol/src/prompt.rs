@@ -27,8 +27,8 @@ impl std::fmt::Debug for PromptCount {
 
 /// The plan for `request`, which was read from `body`.
 #[must_use]
-pub fn prompt_count(api: Api, _operation: Operation, body: &[u8], request: &Request<'_>) -> PromptCount {
-    match api {
+pub fn prompt_count(api: Api, operation: Operation, body: &[u8], request: &Request<'_>) -> PromptCount {
+    match operation.shape(api) {
         Api::OpenAi => openai::prompt_count(body, request),
         Api::Anthropic => anthropic::prompt_count(request),
     }

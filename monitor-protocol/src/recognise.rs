@@ -12,39 +12,33 @@ use crate::{Api, Operation};
 const MAX_DECODINGS: usize = 4;
 
 /// What `method` and `path_and_query` ask of a provider that speaks `api`. The method is case-sensitive (RFC 9110 section
-/// 9.1), but compared without regard to case, because some servers do.
+/// 9.1), but compared without regard to case, because some servers do. An absolute-form target (`https://host/path`) is
+/// accepted as well.
 ///
-/// An absolute-form target (`https://host/path`) is accepted as well.
+/// Both operations are recognised at either kind of provider: Anthropic serves `/v1/chat/completions` beside its own
+/// API, and DeepSeek, OpenRouter, Moonshot and others serve `…/v1/messages`. At an OpenAI-compatible host `messages` must
+/// follow `v1`, because `/v1/threads/{id}/messages` is something else there.
 #[must_use]
 pub fn recognise(api: Api, method: &str, path_and_query: &str) -> Operation {
     if !method.eq_ignore_ascii_case("POST") {
         return Operation::Other;
     }
-    let operation = match api {
-        Api::OpenAi => Operation::ChatCompletions,
-        Api::Anthropic => Operation::Messages,
-    };
-    // The spelling every SDK uses costs no allocation.
     let path = path_of(path_and_query);
-    let exact = match api {
-        Api::OpenAi => path == "/v1/chat/completions",
-        Api::Anthropic => path == "/v1/messages",
-    };
-    if exact {
-        return operation;
+    // The spellings every SDK uses cost no allocation.
+    match path {
+        "/v1/chat/completions" => return Operation::ChatCompletions,
+        "/v1/messages" => return Operation::Messages,
+        _ => {}
     }
     let segments = segments(path);
-    let ends_with = |end: &[&str]| {
-        let start = segments.len().checked_sub(end.len());
-        start
-            .and_then(|start| segments.get(start..))
-            .is_some_and(|tail| tail == end)
-    };
-    let matches = match api {
-        Api::OpenAi => ends_with(&["chat", "completions"]),
-        Api::Anthropic => ends_with(&["messages"]),
-    };
-    if matches { operation } else { Operation::Other }
+    let mut from_end = segments.iter().rev().map(String::as_str);
+    match (api, from_end.next(), from_end.next()) {
+        (_, Some("completions"), Some("chat")) => Operation::ChatCompletions,
+        (Api::Anthropic, Some("messages"), _) | (Api::OpenAi, Some("messages"), Some("v1")) => {
+            Operation::Messages
+        }
+        _ => Operation::Other,
+    }
 }
 
 /// The deployment an Azure OpenAI path names, which stands for the model when the body names none: `/openai/deployments/{deployment}/chat/completions`
@@ -81,11 +75,14 @@ fn segments(path: &str) -> Vec<String> {
     let mut segments = Vec::new();
     for segment in decoded.split(['/', '\\']) {
         match segment.split(';').next().unwrap_or_default().trim() {
-            "" | "." => {}
             ".." => {
                 segments.pop();
             }
-            segment => segments.push(segment.to_owned()),
+            // Some servers drop dots and spaces at the end of a name, as their file system does.
+            segment => match segment.trim_end_matches(['.', ' ']) {
+                "" => {}
+                segment => segments.push(segment.to_owned()),
+            },
         }
     }
     segments
@@ -169,6 +166,7 @@ mod tests {
             "/v1/chat/completions%00",
             "/v1/chat/completions%20",
             "/v1/chat/completions/.",
+            "/v1/chat/completions.",
             "/v1/chat/completions#frag",
         ] {
             assert_eq!(
@@ -213,6 +211,26 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn the_other_api_at_a_host() {
+        assert_eq!(
+            recognise(Api::Anthropic, "POST", "/v1/chat/completions"),
+            Operation::ChatCompletions
+        );
+        assert_eq!(
+            recognise(Api::OpenAi, "POST", "/api/v1/messages"),
+            Operation::Messages
+        );
+        assert_eq!(
+            recognise(Api::OpenAi, "POST", "/anthropic/v1/messages"),
+            Operation::Messages
+        );
+        assert_eq!(
+            recognise(Api::OpenAi, "POST", "/v1/threads/thread_1/messages"),
+            Operation::Other
+        );
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub struct Refusal {
 /// `x-should-retry: false` keeps the SDKs from retrying a 429 or a 5xx by themselves (openai-python 3.54.0 and
 /// anthropic-python 2.12.0, `_base_client.py`, `_should_retry`); `retry-after` is for who reads it and retries later.
 #[must_use]
-pub fn refuse(api: Api, _operation: Operation, reason: &RefusalReason) -> Refusal {
+pub fn refuse(api: Api, operation: Operation, reason: &RefusalReason) -> Refusal {
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),
         ("x-should-retry", "false".to_owned()),
@@ -164,7 +164,7 @@ pub fn refuse(api: Api, _operation: Operation, reason: &RefusalReason) -> Refusa
     {
         headers.push(("retry-after", seconds.to_string()));
     }
-    let body = match api {
+    let body = match operation.shape(api) {
         Api::OpenAi => openai::refusal_body(reason),
         Api::Anthropic => anthropic::refusal_body(reason),
     };
@@ -178,8 +178,8 @@ pub fn refuse(api: Api, _operation: Operation, reason: &RefusalReason) -> Refusa
 /// What to send to end a stream of events that has begun: whole events, so it may only follow a whole event or the
 /// start of the body. The SDK raises its ordinary exception on it.
 #[must_use]
-pub fn cut(api: Api, _operation: Operation, reason: &RefusalReason) -> Vec<u8> {
-    match api {
+pub fn cut(api: Api, operation: Operation, reason: &RefusalReason) -> Vec<u8> {
+    match operation.shape(api) {
         Api::OpenAi => openai::cut(reason),
         Api::Anthropic => anthropic::cut(reason),
     }

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 use crate::{
-    Api, Operation, RawSpans, ReadError, anthropic,
-    json::{Reader, Str, unescape},
+    Api, Edit, Operation, RawSpans, ReadError, anthropic,
+    json::{Kind, Reader, Str, unescape},
     openai,
 };
 
@@ -192,6 +192,9 @@ pub struct Request<'b> {
     /// Whether the usage chunk is asked for (OpenAI's `stream_options.include_usage`). Always `true` for Anthropic,
     /// whose streams carry usage unasked.
     pub include_usage: bool,
+    /// The edit that asks for the usage chunk, where it is not asked for. The chunk it brings
+    /// ([`crate::StreamEvent::usage_only`]) is then to be withheld from the client.
+    pub ask_usage: Option<Edit<'static>>,
     /// The output limit, if the request sets one.
     pub max_output_tokens: Option<OutputLimit>,
     /// How many answers are asked for (OpenAI's `n`), at least 1. The output limit applies to each.
@@ -239,6 +242,7 @@ impl<'b> Request<'b> {
             model: None,
             stream: false,
             include_usage: false,
+            ask_usage: None,
             max_output_tokens: None,
             choices: 1,
             texts: Vec::with_capacity(USUAL_TEXTS),
@@ -255,30 +259,67 @@ impl<'b> Request<'b> {
         self.texts.push(Text::new(string, role, place, counted));
     }
 
-    /// Lists every string of the next value, keys too where `keys` says so.
+    /// Lists every string of the next value, keys too where `keys` says so, at any depth.
     pub(crate) fn push_all(
         &mut self,
         reader: &mut Reader<'b>,
         place: Place,
         counted: bool,
-        rule: KeyRule,
+        keys: KeyRule,
     ) -> Result<(), crate::JsonError> {
-        let texts = std::cell::RefCell::new(&mut self.texts);
-        let push = |string| {
-            texts
-                .borrow_mut()
-                .push(Text::new(string, Role::Unstated, place, counted))
-        };
-        reader.strings(
-            &mut |key| {
-                if rule(&key.text()) == KeyUse::Text {
-                    push(key);
+        match reader.peek()? {
+            Kind::Object => reader
+                .object(|reader, key| {
+                    match keys(&key.text()) {
+                        KeyUse::Skip => return reader.skip().map(drop),
+                        KeyUse::Text => self.push(key, Role::Unstated, place, counted),
+                        KeyUse::Shape => {}
+                    }
+                    self.push_all(reader, place, counted, keys)
+                })
+                .map(drop),
+            Kind::Array => reader
+                .array(|reader| self.push_all(reader, place, counted, keys))
+                .map(drop),
+            Kind::String => {
+                let is_schema = matches!(
+                    place,
+                    Place::ToolDefinition | Place::OutputSchema | Place::Prediction
+                );
+                if let Some(string) = reader
+                    .string()?
+                    .filter(|string| !is_schema || !is_fixed_word(string.raw))
+                {
+                    self.push(string, Role::Unstated, place, counted);
                 }
-                rule(&key.text()) != KeyUse::Skip
-            },
-            &mut |string| push(string),
-        )
+                Ok(())
+            }
+            _ => reader.skip().map(drop),
+        }
     }
+}
+
+/// Schemas are full of fixed words (`"type": "object"`); they are not text.
+fn is_fixed_word(word: &str) -> bool {
+    matches!(
+        word,
+        "array"
+            | "boolean"
+            | "content"
+            | "custom"
+            | "function"
+            | "grammar"
+            | "integer"
+            | "json_object"
+            | "json_schema"
+            | "lark"
+            | "null"
+            | "number"
+            | "object"
+            | "regex"
+            | "string"
+            | "text"
+    )
 }
 
 /// What a key inside a free-form value is to the model.
@@ -360,9 +401,9 @@ pub(crate) fn unknown_key(key: &str) -> KeyUse {
 ///
 /// [`ReadError`] when the body is not one JSON object by RFC 8259, or the operation is [`Operation::Other`].
 pub fn read_request(api: Api, operation: Operation, body: &[u8]) -> Result<Request<'_>, ReadError> {
-    match (api, operation) {
-        (Api::OpenAi, Operation::ChatCompletions) => openai::read_request(body),
-        (Api::Anthropic, Operation::Messages) => anthropic::read_request(body),
-        _ => Err(ReadError::NotRead),
+    match operation.shape(api) {
+        _ if operation == Operation::Other => Err(ReadError::NotRead),
+        Api::OpenAi => openai::read_request(body),
+        Api::Anthropic => anthropic::read_request(body),
     }
 }

@@ -97,9 +97,9 @@ impl fmt::Debug for Response<'_> {
 ///
 /// [`ReadError`] when the body is not one JSON object by RFC 8259, or the operation is [`Operation::Other`].
 pub fn read_response(api: Api, operation: Operation, body: &[u8]) -> Result<Response<'_>, ReadError> {
-    match (api, operation) {
-        (Api::OpenAi, Operation::ChatCompletions) => openai::read_response(body),
-        (Api::Anthropic, Operation::Messages) => anthropic::read_response(body),
-        _ => Err(ReadError::NotRead),
+    match operation.shape(api) {
+        _ if operation == Operation::Other => Err(ReadError::NotRead),
+        Api::OpenAi => openai::read_response(body),
+        Api::Anthropic => anthropic::read_response(body),
     }
 }

@@ -54,6 +54,8 @@ impl SseEvent {
         while line_start < raw.len() {
             let rest = raw.get(line_start..).unwrap_or_default();
             let line_len = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            #[cfg(test)]
+            crate::work::look_at(line_len + 1);
             let line = rest.get(..line_len).unwrap_or_default();
             if let Some(value) = field(line, b"data") {
                 lines.push(line_start + value..line_start + line_len);
@@ -203,6 +205,8 @@ impl SseDecoder {
                     .iter()
                     .position(|byte| !matches!(byte, b'\n' | b'\r'))
                     .unwrap_or(chunk.len());
+                #[cfg(test)]
+                crate::work::look_at(run);
                 let blank = chunk.split_to(run);
                 self.put_back(chunk);
                 return Ok(Some(SseEvent::parse(blank)));
@@ -268,7 +272,10 @@ impl SseDecoder {
         self.after_cr = false;
         loop {
             let rest = chunk.get(line_start..).unwrap_or_default();
-            let Some(len) = memchr::memchr2(b'\n', b'\r', rest) else {
+            let len = memchr::memchr2(b'\n', b'\r', rest);
+            #[cfg(test)]
+            crate::work::look_at(len.unwrap_or(rest.len()) + 1);
+            let Some(len) = len else {
                 self.line_empty &= rest.is_empty();
                 return None;
             };

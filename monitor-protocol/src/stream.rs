@@ -173,10 +173,10 @@ pub fn read_event<'e>(
     operation: Operation,
     event: &'e SseEvent,
 ) -> Result<StreamEvent<'e>, ReadError> {
-    match (api, operation) {
-        (Api::OpenAi, Operation::ChatCompletions) => openai::read_event(event),
-        (Api::Anthropic, Operation::Messages) => anthropic::read_event(event),
-        _ => Err(ReadError::NotRead),
+    match operation.shape(api) {
+        _ if operation == Operation::Other => Err(ReadError::NotRead),
+        Api::OpenAi => openai::read_event(event),
+        Api::Anthropic => anthropic::read_event(event),
     }
 }
 

@@ -32,6 +32,7 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
     let first = request.texts.len();
     let mut kind = None;
     let mut has_source = false;
+    let mut has_file = false;
     reader.object(|reader, key| {
         match &*key.text() {
             "type" => kind = reader.string()?.map(|kind| kind.text()),
@@ -42,7 +43,7 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
             "content" => content(reader, request, place)?,
             "source" => {
                 has_source = true;
-                source(reader, request)?;
+                has_file |= source(reader, request)?;
             }
             "name" | "tool_name" => push(reader, request, Place::ToolCall)?,
             "input" => request.push_all(reader, Place::ToolCall, true, any_key)?,
@@ -62,6 +63,7 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
         "tool_use" | "server_tool_use" | "mcp_tool_use" => {
             request.tool_calls = request.tool_calls.saturating_add(1);
         }
+        _ if has_file => request.attachments.files = request.attachments.files.saturating_add(1),
         _ => {}
     }
     let inside = if kind == "tool_result" || kind.ends_with("_tool_result") {
@@ -85,10 +87,11 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
 }
 
 /// A source: `{"type": "text", "data": …}` is plain text, `{"type": "content", "content": …}` holds blocks, a
-/// search result's is a string; `base64`, `url` and `file` are no text.
-fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+/// search result's is a string; `base64`, `url` and `file` are no text, and `true` is returned for them.
+fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<bool> {
     if reader.peek()? != Kind::Object {
-        return push(reader, request, Place::Document);
+        push(reader, request, Place::Document)?;
+        return Ok(false);
     }
     let mut is_text = false;
     let mut is_file = false;
@@ -122,10 +125,8 @@ fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> 
         for string in data {
             request.push(string, Role::Unstated, Place::Document, true);
         }
-    } else if is_file {
-        request.attachments.files = request.attachments.files.saturating_add(1);
     }
-    Ok(())
+    Ok(is_file && !is_text)
 }
 
 /// Lists the next value's strings.

@@ -1,11 +1,14 @@
 //! The events of a streamed answer.
 
+use smallvec::SmallVec;
+
 use crate::{
     Delta, JsonError, Part, ReadError, SseEvent, StreamEvent,
     json::{Kind, Reader, Str},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
+type Found<'e> = SmallVec<[(Str<'e>, Part); 2]>;
 
 /// Reads an event by its members, not by its name: the client goes by the name for `ping` and `error` and by `type` for
 /// the rest (anthropic-python 2.12.0, `src/anthropic/_streaming.py`, `Stream.__stream__`), and the members differ enough.
@@ -20,7 +23,7 @@ pub(crate) fn read_event(event: &SseEvent) -> std::result::Result<StreamEvent<'_
     }
     let mut reader = Reader::new(data)?;
     let mut index = 0;
-    let mut found: Vec<(Str<'_>, Part)> = Vec::new();
+    let mut found = Found::new();
     let is_object = reader.object(|reader, key| match &*key.text() {
         "type" => {
             let kind = reader.string()?;
@@ -66,11 +69,7 @@ fn usage(reader: &mut Reader<'_>, out: &mut StreamEvent<'_>) -> Result<()> {
 }
 
 /// The message of `message_start`: its content is empty, but a server may put the start of the answer there.
-fn message<'e>(
-    reader: &mut Reader<'e>,
-    out: &mut StreamEvent<'e>,
-    found: &mut Vec<(Str<'e>, Part)>,
-) -> Result<()> {
+fn message<'e>(reader: &mut Reader<'e>, out: &mut StreamEvent<'e>, found: &mut Found<'e>) -> Result<()> {
     reader
         .object(|reader, key| match &*key.text() {
             "model" => {
@@ -90,11 +89,7 @@ fn message<'e>(
 
 /// The delta of a `content_block_delta` (anthropic-python 2.12.0, `types/raw_content_block_delta.py`) or of a
 /// `message_delta` (`types/raw_message_delta_event.py`). A `signature` is no text.
-fn delta<'e>(
-    reader: &mut Reader<'e>,
-    out: &mut StreamEvent<'e>,
-    found: &mut Vec<(Str<'e>, Part)>,
-) -> Result<()> {
+fn delta<'e>(reader: &mut Reader<'e>, out: &mut StreamEvent<'e>, found: &mut Found<'e>) -> Result<()> {
     reader
         .object(|reader, key| {
             let part = match &*key.text() {

@@ -55,6 +55,8 @@ impl<'b> Reader<'b> {
 
     /// The next byte that is not white space.
     fn next_byte(&mut self) -> Option<u8> {
+        #[cfg(test)]
+        crate::work::look_at(1);
         loop {
             match self.bytes.get(self.at) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,

@@ -38,7 +38,14 @@ fn is_special(byte: u8) -> bool {
 }
 
 /// First byte at or after `at` that ends or interrupts a string's plain text.
-fn find_special(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn find_special(bytes: &[u8], start: usize) -> Option<usize> {
+    let found = find_special_from(bytes, start);
+    #[cfg(test)]
+    crate::work::look_at(found.unwrap_or(bytes.len()) - start + 1);
+    found
+}
+
+fn find_special_from(bytes: &[u8], mut at: usize) -> Option<usize> {
     while let Some(block) = bytes.get(at..at + BLOCK) {
         if block.iter().fold(false, |found, &byte| found | is_special(byte)) {
             break;
@@ -127,7 +134,10 @@ pub(crate) enum Unescaped<'b> {
 /// The first step of unescaping `raw`, the inside of a valid JSON string; `None` at its end. A sequence that is not
 /// valid is taken literally, one backslash at a time, so that the walk always ends.
 pub(crate) fn next_unescaped(raw: &str) -> Option<Unescaped<'_>> {
-    match memchr::memchr(b'\\', raw.as_bytes()) {
+    let escape = memchr::memchr(b'\\', raw.as_bytes());
+    #[cfg(test)]
+    crate::work::look_at(escape.unwrap_or(raw.len()) + 1);
+    match escape {
         None if raw.is_empty() => None,
         None => Some(Unescaped::Plain(raw)),
         Some(0) => Some(escape_at_start(raw)),

@@ -1,7 +1,9 @@
 //! The request of a chat completion.
 
+use std::ops::Range;
+
 use crate::{
-    JsonError, OutputLimit, Place, ReadError, Request, Role,
+    Edit, JsonError, OutputLimit, Place, ReadError, Request, Role,
     json::{Kind, Reader, Str},
     request::{any_key, schema_key, unknown_key},
 };
@@ -19,13 +21,27 @@ pub(crate) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, Read
     let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
     let mut limits = Limits::default();
+    let mut asked = Asked::Nowhere;
     request.insert_at = reader.position()? + 1;
-    let is_object = reader.object(|reader, key| member(reader, key, &mut request, &mut limits))?;
+    let is_object =
+        reader.object(|reader, key| member(reader, key, &mut request, &mut limits, &mut asked))?;
     reader.finish()?;
     if !is_object {
         return Err(ReadError::NotAnObject);
     }
     request.max_output_tokens = limits.max_completion_tokens.or(limits.max_tokens);
+    if request.stream && !request.include_usage {
+        request.ask_usage = Some(match asked {
+            Asked::Nowhere => Edit::json(
+                request.insert_at..request.insert_at,
+                "\"stream_options\":{\"include_usage\":true},",
+            ),
+            Asked::No(value) => Edit::json(value, "true"),
+            Asked::InEmpty(at) => Edit::json(at..at, "\"include_usage\":true"),
+            Asked::InObject(at) => Edit::json(at..at, "\"include_usage\":true,"),
+            Asked::NoObject(value) => Edit::json(value, "{\"include_usage\":true}"),
+        });
+    }
     Ok(request)
 }
 
@@ -34,21 +50,13 @@ fn member<'b>(
     key: Str<'b>,
     request: &mut Request<'b>,
     limits: &mut Limits,
+    asked: &mut Asked,
 ) -> Result<()> {
     match &*key.text() {
         "messages" => messages(reader, request)?,
         "model" => request.model = reader.string()?.map(|model| model.text()),
         "stream" => request.stream = reader.is_true()?,
-        "stream_options" => {
-            request.include_usage = false;
-            reader.object(|reader, key| {
-                if key.text() == "include_usage" {
-                    request.include_usage = reader.is_true()?;
-                    return Ok(());
-                }
-                reader.skip().map(drop)
-            })?;
-        }
+        "stream_options" => *asked = stream_options(reader, request)?,
         "max_tokens" => limits.max_tokens = limit(reader)?,
         "max_completion_tokens" => limits.max_completion_tokens = limit(reader)?,
         "n" => {
@@ -56,22 +64,12 @@ fn member<'b>(
             request.choices = u32::try_from(choices).unwrap_or(u32::MAX).max(1);
         }
         "tools" | "functions" => {
-            let at = request.texts.len();
             let start = reader.position()?;
             request.push_all(reader, Place::ToolDefinition, false, schema_key)?;
             request.tools.push(start..reader.offset());
-            drop_fixed_words(request, at);
         }
-        "response_format" => {
-            let at = request.texts.len();
-            request.push_all(reader, Place::OutputSchema, true, schema_key)?;
-            drop_fixed_words(request, at);
-        }
-        "prediction" => {
-            let at = request.texts.len();
-            request.push_all(reader, Place::Prediction, false, unknown_key)?;
-            drop_fixed_words(request, at);
-        }
+        "response_format" => request.push_all(reader, Place::OutputSchema, true, schema_key)?,
+        "prediction" => request.push_all(reader, Place::Prediction, false, unknown_key)?,
         // Known, and read by no model. `stop` is compared with the answer; the rest are settings and labels.
         "audio"
         | "frequency_penalty"
@@ -103,6 +101,43 @@ fn member<'b>(
         _ => request.push_all(reader, Place::Other, false, unknown_key)?,
     }
     Ok(())
+}
+
+/// Where `stream_options.include_usage` can be set. Of duplicated keys the last one counts.
+enum Asked {
+    /// There are no options.
+    Nowhere,
+    /// It is set, to something other than `true`.
+    No(Range<usize>),
+    /// The options are an empty object that begins before this offset.
+    InEmpty(usize),
+    /// The options are an object with members.
+    InObject(usize),
+    /// The options are no object (`null`).
+    NoObject(Range<usize>),
+}
+
+fn stream_options<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<Asked> {
+    request.include_usage = false;
+    let start = reader.position()?;
+    let mut asked = Asked::InEmpty(start + 1);
+    let is_object = reader.object(|reader, key| {
+        if key.text() == "include_usage" {
+            let value = reader.position()?;
+            request.include_usage = reader.is_true()?;
+            asked = Asked::No(value..reader.offset());
+            return Ok(());
+        }
+        if let Asked::InEmpty(at) = asked {
+            asked = Asked::InObject(at);
+        }
+        reader.skip().map(drop)
+    })?;
+    Ok(if is_object {
+        asked
+    } else {
+        Asked::NoObject(start..reader.offset())
+    })
 }
 
 fn limit(reader: &mut Reader<'_>) -> Result<Option<OutputLimit>> {
@@ -268,32 +303,4 @@ fn any_value_key(key: &str) -> crate::request::KeyUse {
         "name" | "arguments" | "input" => crate::request::KeyUse::Shape,
         _ => any_key(key),
     }
-}
-
-/// Schemas are full of fixed words (`"type": "object"`); they are not text.
-fn drop_fixed_words(request: &mut Request<'_>, first: usize) {
-    let mut index = 0;
-    request.texts.retain(|text| {
-        index += 1;
-        index <= first
-            || !matches!(
-                text.raw,
-                "function"
-                    | "custom"
-                    | "object"
-                    | "string"
-                    | "number"
-                    | "integer"
-                    | "boolean"
-                    | "array"
-                    | "null"
-                    | "text"
-                    | "content"
-                    | "json_schema"
-                    | "json_object"
-                    | "grammar"
-                    | "lark"
-                    | "regex"
-            )
-    });
 }

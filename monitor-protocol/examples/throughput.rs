@@ -1,0 +1,121 @@
+//! Prints how fast requests and streams are read: `cargo run --release -p monitor-protocol --example throughput`.
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::{hint::black_box, time::Instant};
+
+use bytes::Bytes;
+use monitor_protocol::{Api, Operation, SseDecoder, prompt_count, read_event, read_request, recognise};
+
+const CHAT: (Api, Operation) = (Api::OpenAi, Operation::ChatCompletions);
+const MESSAGES: (Api, Operation) = (Api::Anthropic, Operation::Messages);
+
+/// Calls between two looks at the clock, which itself costs as much as the quickest of them.
+const BATCH: u32 = 8;
+
+/// Runs `work` on `bytes` bytes until a fifth of a second has passed, three times; prints the fastest.
+fn measure(name: &str, bytes: usize, units: usize, mut work: impl FnMut()) {
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let mut runs = 0_u32;
+        while start.elapsed().as_millis() < 200 {
+            (0..BATCH).for_each(|_| work());
+            runs += BATCH;
+        }
+        best = best.min(start.elapsed().as_secs_f64() / f64::from(runs));
+    }
+    let per_unit_ns = best * 1e9 / units as f64;
+    println!(
+        "{name:<44} {:>8.0} MB/s {per_unit_ns:>10.0} ns each",
+        bytes as f64 / best / 1e6
+    );
+}
+
+fn requests() -> Vec<(&'static str, Vec<u8>)> {
+    let message = |text: &str| format!(r#"{{"role":"user","content":"{text}"}}"#);
+    let body = |messages: &[String]| {
+        format!(
+            r#"{{"model":"gpt-4o-mini","stream":true,"max_tokens":256,"messages":[{}]}}"#,
+            messages.join(",")
+        )
+        .into_bytes()
+    };
+    let prose = "The weir measures the stream and regulates it. ";
+    vec![
+        (
+            "request, one question (0.2 KB)",
+            body(&[message(&prose.repeat(2))]),
+        ),
+        (
+            "request, chat of 20 (8 KB)",
+            body(&vec![message(&prose.repeat(8)); 20]),
+        ),
+        (
+            "request, one document (1 MB)",
+            body(&[message(&prose.repeat(22_000))]),
+        ),
+        (
+            "request, one document, a newline a line (1 MB)",
+            body(&[message(&format!("{prose}\\n").repeat(21_000))]),
+        ),
+        (
+            "request, one document in Cyrillic (1 MB)",
+            body(&[message(&"Плотина измеряет поток. ".repeat(24_000))]),
+        ),
+        (
+            "request, hostile: only escapes (1 MB)",
+            body(&[message(&r"\n".repeat(500_000))]),
+        ),
+    ]
+}
+
+fn streams() -> Vec<(&'static str, (Api, Operation), Vec<u8>)> {
+    let chunk = r#"data: {"id":"chatcmpl-BdV2k0fPq7","object":"chat.completion.chunk","created":1764000000,"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_560af6e559","choices":[{"index":0,"delta":{"content":" stream"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"aK1xQ"}"#;
+    let delta =
+        r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" stream"}}"#;
+    let stream = |event: &str| format!("{event}\n\n").repeat(1000).into_bytes();
+    vec![
+        ("chat stream, 1000 events", CHAT, stream(chunk)),
+        (
+            "messages stream, 1000 events",
+            MESSAGES,
+            stream(&format!("event: content_block_delta\n{delta}")),
+        ),
+    ]
+}
+
+fn main() {
+    measure("recognise /v1/chat/completions", 20, 1, || {
+        black_box(recognise(Api::OpenAi, "POST", black_box("/v1/chat/completions")));
+    });
+    measure("recognise an Azure path", 64, 1, || {
+        let path = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21";
+        black_box(recognise(Api::OpenAi, "POST", black_box(path)));
+    });
+    for (name, body) in requests() {
+        measure(name, body.len(), 1, || {
+            let request = read_request(CHAT.0, CHAT.1, black_box(&body));
+            if let Ok(request) = &request {
+                black_box(prompt_count(CHAT.0, CHAT.1, &body, request));
+            }
+            black_box(&request);
+        });
+    }
+    for (name, (api, operation), body) in streams() {
+        for (how, size) in [
+            ("one chunk an event", body.len() / 1000),
+            ("16 KB chunks", 16 << 10),
+        ] {
+            let chunks: Vec<Bytes> = body.chunks(size).map(Bytes::copy_from_slice).collect();
+            measure(&format!("{name}, {how}"), body.len(), 1000, || {
+                let mut decoder = SseDecoder::new();
+                for chunk in &chunks {
+                    decoder.push(chunk.clone());
+                    while let Ok(Some(event)) = decoder.next() {
+                        black_box(read_event(api, operation, &event).is_ok());
+                    }
+                }
+            });
+        }
+    }
+}

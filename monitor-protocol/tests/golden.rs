@@ -1,0 +1,17 @@
+//! Golden cases: a fixture in the providers' own shapes, and the one right reading of it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+#[path = "golden/anthropic.rs"]
+mod anthropic;
+#[path = "golden/openai.rs"]
+mod openai;
+#[path = "golden/prompt.rs"]
+mod prompt;
+#[path = "golden/reading.rs"]
+mod reading;
+#[path = "golden/splits.rs"]
+mod splits;

@@ -1,0 +1,134 @@
+//! Fixtures, and everything a stream says gathered in one value.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use bytes::Bytes;
+use monitor_protocol::*;
+
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Names of all fixtures with this ending, as `folder/file`.
+pub(crate) fn fixtures(ending: &str) -> Vec<String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut names = Vec::new();
+    for folder in ["openai", "anthropic"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(ending) {
+                names.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    names.sort();
+    assert!(!names.is_empty());
+    names
+}
+
+pub(crate) fn api_of(name: &str) -> (Api, Operation) {
+    if name.starts_with("openai/") {
+        (Api::OpenAi, Operation::ChatCompletions)
+    } else {
+        (Api::Anthropic, Operation::Messages)
+    }
+}
+
+/// What a stream says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) texts: BTreeMap<Channel, String>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) model: Option<String>,
+    pub(crate) finish: Vec<Finish>,
+    pub(crate) events: Vec<(String, Vec<u8>)>,
+    pub(crate) usage_only: usize,
+    pub(crate) echoes: usize,
+    pub(crate) error: bool,
+    pub(crate) terminal: bool,
+    pub(crate) remainder: Vec<u8>,
+}
+
+impl Reading {
+    pub(crate) fn text(&self, choice: u32, part: Part, index: u32) -> &str {
+        self.texts
+            .get(&Channel { choice, part, index })
+            .map_or("", String::as_str)
+    }
+}
+
+/// Reads a stream that arrives in `chunks`, checking that no byte is lost or changed on the way.
+pub(crate) fn read_stream(api: Api, operation: Operation, chunks: &[&[u8]]) -> Reading {
+    let mut decoder = SseDecoder::new();
+    let mut reading = Reading::default();
+    let mut counters: Option<UsageCounters> = None;
+    let mut raw = Vec::new();
+    for chunk in chunks {
+        decoder.push(Bytes::copy_from_slice(chunk));
+        while let Some(event) = decoder.next().unwrap() {
+            raw.extend_from_slice(event.raw());
+            let read = read_event(api, operation, &event).unwrap();
+            for delta in &read.deltas {
+                assert_eq!(
+                    event.text(delta.span.clone()),
+                    delta.text,
+                    "the span is the text's"
+                );
+                reading
+                    .texts
+                    .entry(delta.channel)
+                    .or_default()
+                    .push_str(&delta.text);
+            }
+            if let Some(now) = read.usage {
+                counters = Some(counters.unwrap_or_default().merge(now));
+            }
+            reading.model = reading.model.or(read.model.map(|model| model.into_owned()));
+            reading.finish.extend(read.finish);
+            reading.usage_only += usize::from(read.usage_only);
+            reading.echoes += read.echoes.len();
+            reading.error |= read.error;
+            reading.terminal |= read.terminal;
+            if !event.name().is_empty() || !event.data().is_empty() {
+                let name = String::from_utf8(event.name().to_vec()).unwrap();
+                reading.events.push((name, event.data().to_vec()));
+            }
+        }
+    }
+    reading.usage = counters.map(|counters| counters.usage());
+    reading.remainder = decoder.remainder().to_vec();
+    raw.extend_from_slice(&reading.remainder);
+    assert!(
+        raw == chunks.concat(),
+        "raw bytes of events and remainder are the input"
+    );
+    // A comment or blank line that straddles the end may stay as remainder; it says nothing.
+    if reading.remainder.iter().all(|byte| matches!(byte, b'\n' | b'\r')) {
+        reading.remainder.clear();
+    }
+    reading
+}
+
+pub(crate) fn read_fixture(name: &str) -> Reading {
+    let (api, operation) = api_of(name);
+    read_stream(api, operation, &[&fixture(name)])
+}
+
+pub(crate) const fn usage(
+    input: u64,
+    cache_read: u64,
+    cache_write: u64,
+    output: u64,
+    reasoning: u64,
+) -> Option<Usage> {
+    Some(Usage {
+        input,
+        cache_read,
+        cache_write,
+        output,
+        reasoning,
+    })
+}

@@ -1,0 +1,265 @@
+//! The same reading and the same bytes, however the network cuts the stream; edits that leave the rest alone.
+
+use bytes::Bytes;
+use monitor_protocol::*;
+use proptest::prelude::*;
+
+use crate::reading::{api_of, fixture, fixtures, read_stream};
+
+#[test]
+fn every_stream_split_at_every_byte_reads_the_same() {
+    for name in fixtures(".sse") {
+        let (api, operation) = api_of(&name);
+        let body = fixture(&name);
+        let whole = read_stream(api, operation, &[&body]);
+        for at in 1..body.len() {
+            let (head, tail) = body.split_at(at);
+            assert_eq!(
+                read_stream(api, operation, &[head, tail]),
+                whole,
+                "{name} split at {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_stream_byte_by_byte_reads_the_same() {
+    for name in fixtures(".sse") {
+        let (api, operation) = api_of(&name);
+        let body = fixture(&name);
+        let whole = read_stream(api, operation, &[&body]);
+        let bytes: Vec<&[u8]> = body.chunks(1).collect();
+        assert_eq!(read_stream(api, operation, &bytes), whole, "{name}");
+    }
+}
+
+/// An event that a bare CR completes is there at once, though an LF might follow.
+#[test]
+fn no_event_waits_for_a_byte_after_its_blank_line() {
+    for end in ["\n", "\r\n", "\r"] {
+        let mut decoder = SseDecoder::new();
+        decoder.push(format!("data: 1{end}{end}").into());
+        assert_eq!(decoder.next().unwrap().unwrap().data(), b"1", "{end:?}");
+        let mut decoder = SseDecoder::new();
+        decoder.push(format!("data: 1{end}").into());
+        assert_eq!(decoder.next(), Ok(None), "{end:?}");
+        let (first, rest) = end.split_at(1);
+        decoder.push(Bytes::from(first.to_owned()));
+        if rest.is_empty() || first == "\r" {
+            assert_eq!(decoder.next().unwrap().unwrap().data(), b"1", "{end:?}");
+        }
+        decoder.push(Bytes::from(rest.to_owned()));
+        if !rest.is_empty() {
+            let rest = decoder.next().unwrap().unwrap();
+            assert_eq!(
+                (&rest.raw()[..], rest.data()),
+                (&b"\n"[..], &b""[..]),
+                "the LF comes by itself"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_event_inside_one_chunk_is_not_copied() {
+    let chunk = Bytes::from_static(b"data: 1\n\ndata: 2\n\ndata: 3");
+    let mut decoder = SseDecoder::new();
+    decoder.push(chunk.clone());
+    for at in [0, 9] {
+        let event = decoder.next().unwrap().unwrap();
+        assert_eq!(event.raw().as_ptr(), chunk[at..].as_ptr());
+    }
+    assert_eq!(decoder.next(), Ok(None));
+    assert!(decoder.is_mid_event());
+    assert_eq!(decoder.remainder(), &b"data: 3"[..]);
+}
+
+#[test]
+fn an_event_over_the_limit_fails_at_any_split_and_loses_no_byte() {
+    let body = b"data: ok\n\ndata: 0123456789\n\ndata: ok\n\n";
+    for size in 1..body.len() {
+        let mut decoder = SseDecoder::with_limit(12);
+        let mut seen = Vec::new();
+        let mut failed = false;
+        for chunk in body.chunks(size) {
+            decoder.push(Bytes::copy_from_slice(chunk));
+            loop {
+                match decoder.next() {
+                    Ok(Some(event)) => seen.extend_from_slice(event.raw()),
+                    Ok(None) => break,
+                    Err(EventTooLarge { limit_bytes }) => {
+                        assert_eq!(limit_bytes, 12);
+                        failed = true;
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(failed, "chunks of {size}");
+        assert_eq!(seen, b"data: ok\n\n");
+        seen.extend_from_slice(&decoder.remainder());
+        assert_eq!(seen, body, "chunks of {size}");
+    }
+}
+
+/// Every text of every fixture replaced by itself gives text equal to the original, and no other change of reading.
+#[test]
+fn edits_of_streams_change_their_texts_and_nothing_else() {
+    for name in fixtures(".sse") {
+        let (api, operation) = api_of(&name);
+        let body = fixture(&name);
+        let mut decoder = SseDecoder::new();
+        decoder.push(Bytes::from(body.clone()));
+        let mut edited = Vec::new();
+        while let Some(event) = decoder.next().unwrap() {
+            let read = read_event(api, operation, &event).unwrap();
+            assert_eq!(
+                edit_event(&event, &[]).unwrap().len(),
+                event.raw().len() - surplus(&event)
+            );
+            let texts: Vec<String> = read
+                .deltas
+                .iter()
+                .map(|delta| format!("<{}\n\">", delta.text))
+                .collect();
+            let edits: Vec<Edit<'_>> = read
+                .deltas
+                .iter()
+                .zip(&texts)
+                .map(|(delta, text)| Edit::text(delta.span.clone(), text))
+                .collect();
+            let event_after = SseEvent::parse(edit_event(&event, &edits).unwrap());
+            let after = read_event(api, operation, &event_after).unwrap();
+            let expected: Vec<_> = read
+                .deltas
+                .iter()
+                .zip(texts)
+                .map(|(delta, text)| (delta.channel, text))
+                .collect();
+            let got: Vec<_> = after
+                .deltas
+                .iter()
+                .map(|delta| (delta.channel, delta.text.clone().into_owned()))
+                .collect();
+            assert_eq!(got, expected, "{name}");
+            assert_eq!(
+                (after.usage, after.finish, after.terminal),
+                (read.usage, read.finish, read.terminal)
+            );
+            edited.extend_from_slice(event_after.raw());
+        }
+        edited.extend_from_slice(&decoder.remainder());
+        let before = read_stream(api, operation, &[&body]);
+        assert_eq!(
+            read_stream(api, operation, &[&edited]).events.len(),
+            before.events.len(),
+            "{name}"
+        );
+    }
+}
+
+/// Bytes that editing saves by joining several `data:` lines: each line end stays as one space.
+fn surplus(event: &SseEvent) -> usize {
+    let text = String::from_utf8_lossy(event.raw()).into_owned();
+    let data_lines = text.lines().filter(|line| line.starts_with("data")).count();
+    data_lines.saturating_sub(1) * "data: ".len()
+}
+
+#[test]
+fn multi_line_data_becomes_one_line_and_keeps_what_stands_between() {
+    let raw = "id: 1\r\ndata: {\"choices\":[{\"index\":0,\r\n: note\r\ndata: \"delta\":{\"content\":\"ab\"}}]}\r\nretry: 3\r\n\r\n";
+    let event = SseEvent::parse(raw.into());
+    let read = read_event(Api::OpenAi, Operation::ChatCompletions, &event).unwrap();
+    let edited = edit_event(&event, &[Edit::text(read.deltas[0].span.clone(), "x")]).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&edited).unwrap(),
+        "id: 1\r\ndata: {\"choices\":[{\"index\":0, \"delta\":{\"content\":\"x\"}}]}\r\n: note\r\nretry: 3\r\n\r\n"
+    );
+}
+
+#[test]
+fn edits_of_bodies_keep_every_other_byte() {
+    for name in fixtures(".json") {
+        let (api, operation) = api_of(&name);
+        let body = fixture(&name);
+        let spans: Vec<_> = if name.contains("request") {
+            let request = read_request(api, operation, &body).unwrap();
+            request.texts.iter().map(|text| text.span.clone()).collect()
+        } else {
+            let response = read_response(api, operation, &body).unwrap();
+            response.texts.iter().map(|text| text.span.clone()).collect()
+        };
+        for span in &spans {
+            let edited = edit(&body, &[Edit::text(span.clone(), "\"é\n")]).unwrap();
+            let (head, tail) = (&body[..span.start], &body[span.end..]);
+            assert!(
+                edited.starts_with(head) && edited.ends_with(tail),
+                "{name} {span:?}"
+            );
+            assert_eq!(
+                &edited[head.len()..edited.len() - tail.len()],
+                "\\\"é\\n".as_bytes()
+            );
+            serde_json::from_slice::<serde_json::Value>(&edited).unwrap();
+        }
+        assert_eq!(edit(&body, &[]).unwrap(), body);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_chunking_reads_the_same(
+        which in any::<prop::sample::Index>(),
+        sizes in prop::collection::vec(1_usize..400, 1..40),
+    ) {
+        let names = fixtures(".sse");
+        let name = which.get(&names);
+        let (api, operation) = api_of(name);
+        let body = fixture(name);
+        let mut chunks: Vec<&[u8]> = Vec::new();
+        let mut rest = &body[..];
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (chunk, tail) = rest.split_at((*size).min(rest.len()));
+            chunks.push(chunk);
+            rest = tail;
+        }
+        prop_assert_eq!(read_stream(api, operation, &chunks), read_stream(api, operation, &[&body]));
+    }
+
+    /// Any bytes at any split: the same events, and no byte lost.
+    #[test]
+    fn any_bytes_at_any_split(
+        pieces in prop::collection::vec(
+            prop_oneof![Just("\n"), Just("\r"), Just("\r\n"), Just("data"), Just(":"), Just(" "), Just("event: x"),
+                        Just("data: y"), Just("\u{feff}"), Just("é")],
+            0..24,
+        ),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let body = pieces.concat().into_bytes();
+        let events = |chunks: &[&[u8]]| {
+            let mut decoder = SseDecoder::new();
+            let mut fields = Vec::new();
+            let mut raw = Vec::new();
+            for chunk in chunks {
+                decoder.push(Bytes::copy_from_slice(chunk));
+                while let Some(event) = decoder.next().unwrap() {
+                    raw.extend_from_slice(event.raw());
+                    if !event.name().is_empty() || !event.data().is_empty() {
+                        fields.push((event.name().to_vec(), event.data().to_vec()));
+                    }
+                }
+            }
+            raw.extend_from_slice(&decoder.remainder());
+            (fields, raw)
+        };
+        let (head, tail) = body.split_at(if body.is_empty() { 0 } else { at.index(body.len()) });
+        let whole = events(&[&body]);
+        prop_assert_eq!(&whole.1, &body);
+        prop_assert_eq!(events(&[head, tail]), whole);
+    }
+}
