@@ -23,14 +23,13 @@ pub fn recognise(api: Api, method: &str, path_and_query: &str) -> Operation {
     if !method.eq_ignore_ascii_case("POST") {
         return Operation::Other;
     }
-    let path = path_of(path_and_query);
-    // The spellings every SDK uses cost no allocation.
-    match path {
+    // The spellings every SDK uses cost a comparison.
+    match path_and_query {
         "/v1/chat/completions" => return Operation::ChatCompletions,
         "/v1/messages" => return Operation::Messages,
         _ => {}
     }
-    let segments = segments(path);
+    let segments = segments(path_of(path_and_query));
     let mut from_end = segments.iter().rev().map(String::as_str);
     match (api, from_end.next(), from_end.next()) {
         (_, Some("completions"), Some("chat")) => Operation::ChatCompletions,

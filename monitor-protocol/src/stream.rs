@@ -20,7 +20,7 @@ pub enum Part {
     Refusal,
     /// The name of a tool it calls.
     ToolName,
-    /// The arguments of a tool it calls: JSON, in pieces.
+    /// The arguments of a tool it calls: JSON in pieces, or (a whole Anthropic answer) each string in it.
     ToolArguments,
     /// What a tool run by the provider answered.
     ToolResult,
