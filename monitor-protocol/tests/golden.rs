@@ -2,7 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "helpers of tests fail as tests do"
+    reason = "what tests share fails as tests do"
 )]
 
 #[path = "golden/anthropic.rs"]
