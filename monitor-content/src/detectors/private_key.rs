@@ -16,14 +16,14 @@ const MAX_LABEL_BYTES: usize = 48;
 const FIRST_RUN_BYTES: usize = 32;
 /// A later line at least this long goes on with the key; a shorter one only before the end label.
 const LINE_BYTES: usize = 16;
-/// Line ends, indentation and escapes between two lines.
+/// Line ends, indentation, escapes, quotes and comment marks between two lines.
 const MAX_GAP_BYTES: usize = 24;
 
 const BASE64: ByteSet = ByteSet::alphanumeric_and(b"+/=");
 const LABEL: ByteSet = ByteSet::alphanumeric_and(b" ");
-const GAP: ByteSet = ByteSet::of(b" \t\r\n\\\"',+");
+const GAP: ByteSet = ByteSet::of(b" \t\r\n\\\"',+#*>|");
 /// What may stand between the label and the first line: `Proc-Type: 4,ENCRYPTED`, `Version: GnuPG v2 (GNU/Linux)`.
-const HEADERS: ByteSet = ByteSet::alphanumeric_and(b" \t\r\n\\\"'+/=:,.;-()<>@_");
+const HEADERS: ByteSet = ByteSet::alphanumeric_and(b" \t\r\n\\\"'+/=:,.;-()<>@_#*|");
 
 /// Judges the candidate whose label begins at `label`.
 pub(super) fn judge(text: &[u8], start: usize, label: usize, ahead: Ahead) -> Verdict {
@@ -123,9 +123,14 @@ pub(super) fn extend(text: &[u8], mut at: usize, ahead: Ahead) -> (usize, bool) 
 fn gap_end(text: &[u8], start: usize) -> usize {
     let mut at = start;
     while at < start + MAX_GAP_BYTES {
-        at += match text.get(at..) {
-            Some([b'\\', b'n' | b'r' | b't', ..]) => 2,
-            Some([byte, ..]) if GAP.has(*byte) => 1,
+        let begun = at > start;
+        at += match text.get(at..).unwrap_or_default() {
+            [b'\\', b'n' | b'r' | b't', ..] => 2,
+            // A comment mark. A lone slash belongs to the line, unless it is the last byte there is yet.
+            [b'/', b'/', b'/', ..] if begun => 3,
+            [b'/', b'/', ..] if begun => 2,
+            [b'/'] if begun => 1,
+            [byte, ..] if GAP.has(*byte) => 1,
             _ => break,
         };
     }

@@ -108,7 +108,8 @@ fn samples() -> Vec<String> {
     vec![
         "Pay 4111 1111 1111 1111 or 5555-5555-5555-4444, mail anna.b@example.co.uk. Grüße 你好 4111111111111111。".to_owned(),
         format!("use {key}, not {key}x or {long}.", long = long_jwt()),
-        format!("{}\nand after {}", private_key(), private_key().replace('\n', "\\n")),
+        format!("{}\nand after {}", private_key(), private_key().replace('\n', "\\n"))
+            + &private_key().replace('\n', "\n  /// "),
         format!("{key}@example.com 4111-1111-1111-1111@example.com git@github.com:a/b.git {}", ["AK", "IAIOSFODNN7EXAMPLE"].concat()),
         "1234 4111 1111 1111 1111 5555 5555 5555 4444 99 12 4 0.4111111111111111 4111111111111111.5".to_owned(),
         format!("{}a@b.com {} {}", "x".repeat(500), "9".repeat(400), "-----BEGIN ".repeat(30)),
@@ -128,7 +129,7 @@ fn every_split_of_the_samples() {
 #[test]
 fn findings_of_the_samples() {
     let counts: Vec<usize> = samples().iter().map(|text| scan(text).len()).collect();
-    assert_eq!(counts, [4, 3, 2, 4, 2, 1]);
+    assert_eq!(counts, [4, 3, 3, 4, 2, 1]);
 }
 
 #[test]

@@ -351,6 +351,10 @@ fn private_keys() -> Vec<String> {
         ),
         pem("PGP PRIVATE KEY BLOCK", "Version: GnuPG v2 (GNU/Linux)\n\n", "\n"),
         pem("PRIVATE KEY", "", " "),
+        pem("RSA PRIVATE KEY", "", "\n    /// "),
+        pem("RSA PRIVATE KEY", "", "\n// "),
+        pem("RSA PRIVATE KEY", "", "\n# "),
+        pem("RSA PRIVATE KEY", "", "\\n\" +\n    \""),
         format!("-----BEGIN PRIVATE KEY-----\n{}\n{}", a(64), a(64)),
     ]
 }
