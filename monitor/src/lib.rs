@@ -8,4 +8,8 @@ pub mod identity;
 
 pub mod event;
 
+pub mod api;
+
 pub mod metrics;
+
+pub mod cli;

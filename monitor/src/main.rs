@@ -1,2 +1,7 @@
 //! The `weir` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    monitor::cli::main()
+}

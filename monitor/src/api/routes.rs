@@ -1,0 +1,207 @@
+//! What the local API answers.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use monitor_budget::AccountState;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::feed::{Feed, add_line};
+use super::{DEFAULT_LIMIT, NodeStatus, Sources};
+use crate::event::native::{ConnectionRecord, rfc3339};
+use crate::event::{Dimension, MAX_RECENT};
+
+/// The content type of JSON lines.
+const JSON_LINES: &str = "application/x-ndjson";
+
+pub(super) fn router(sources: Arc<Sources>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/workloads", get(workloads))
+        .route("/v1/connections", get(connections))
+        .route("/v1/exchanges", get(exchanges))
+        .route("/v1/usage", get(usage))
+        .route("/v1/budgets", get(budgets))
+        .fallback(async || Refused(StatusCode::NOT_FOUND, "no such endpoint".to_owned()))
+        .with_state(sources)
+}
+
+/// An error with its reason.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"error": self.1}))).into_response()
+    }
+}
+
+impl From<QueryRejection> for Refused {
+    fn from(rejection: QueryRejection) -> Self {
+        Self(StatusCode::BAD_REQUEST, rejection.body_text())
+    }
+}
+
+type Parameters<T> = Result<Query<T>, QueryRejection>;
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    pid: u32,
+    started: String,
+    ready: bool,
+    missing: Vec<String>,
+    #[serde(flatten)]
+    node: NodeStatus,
+}
+
+async fn status(State(sources): State<Arc<Sources>>) -> Json<Status> {
+    let missing = (sources.missing)();
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        started: rfc3339(sources.started_ms),
+        ready: missing.is_empty(),
+        missing,
+        node: (sources.node)(),
+    })
+}
+
+async fn workloads(State(sources): State<Arc<Sources>>) -> Response {
+    Json(json!({"workloads": sources.store.workloads()})).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Last {
+    limit: Option<usize>,
+}
+
+/// Open connections first, then the last closed ones, latest first.
+async fn connections(
+    State(sources): State<Arc<Sources>>,
+    query: Parameters<Last>,
+) -> Result<Response, Refused> {
+    let limit = limit(query?.limit)?;
+    let open = (sources.open_connections)();
+    let closed = sources.store.connections(limit);
+    let records: Vec<_> = open
+        .iter()
+        .rev()
+        .chain(closed.iter().rev().map(AsRef::as_ref))
+        .take(limit)
+        .map(ConnectionRecord::from)
+        .collect();
+    Ok(Json(json!({"connections": records})).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exchanges {
+    limit: Option<usize>,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// JSON lines, oldest first; with `follow`, without an end.
+async fn exchanges(
+    State(sources): State<Arc<Sources>>,
+    query: Parameters<Exchanges>,
+) -> Result<Response, Refused> {
+    let Query(query) = query?;
+    let limit = limit(query.limit)?;
+    let body = if query.follow {
+        let (past, live) = sources.store.follow(limit);
+        Body::new(Feed::start(past, live))
+    } else {
+        let mut lines = Vec::new();
+        sources
+            .store
+            .exchanges(limit)
+            .into_iter()
+            .for_each(|exchange| add_line(&mut lines, exchange));
+        Body::from(lines)
+    };
+    Ok(([(CONTENT_TYPE, JSON_LINES)], body).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct By {
+    by: Option<String>,
+}
+
+async fn usage(State(sources): State<Arc<Sources>>, query: Parameters<By>) -> Result<Response, Refused> {
+    let by = query?
+        .0
+        .by
+        .unwrap_or_else(|| "workload,provider,model".to_owned());
+    let dimensions = by
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            Dimension::parse(name).ok_or_else(|| {
+                let message = format!(
+                    "usage is not split by `{name}`: use workload, provider, model, or several with commas"
+                );
+                Refused(StatusCode::BAD_REQUEST, message)
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(json!({"usage": sources.store.usage(&dimensions)})).into_response())
+}
+
+#[derive(Serialize)]
+struct Budget {
+    key: Arc<str>,
+    limit: u64,
+    window_ms: u64,
+    settled: u64,
+    reserved: u64,
+    debt: u64,
+    peak_outstanding: u64,
+    open_reservations: u32,
+    next_free: Option<String>,
+    resets_at: Option<String>,
+}
+
+impl From<AccountState> for Budget {
+    fn from(account: AccountState) -> Self {
+        Self {
+            key: account.key,
+            limit: account.limit,
+            window_ms: account.window_ms,
+            settled: account.settled,
+            reserved: account.reserved,
+            debt: account.debt,
+            peak_outstanding: account.peak_outstanding,
+            open_reservations: account.open_reservations,
+            next_free: account.next_free_ms.map(rfc3339),
+            resets_at: account.resets_at_ms.map(rfc3339),
+        }
+    }
+}
+
+async fn budgets(State(sources): State<Arc<Sources>>) -> Response {
+    let mut budgets: Vec<_> = (sources.budgets)().into_iter().map(Budget::from).collect();
+    budgets.sort_by(|a, b| a.key.cmp(&b.key));
+    Json(json!({"budgets": budgets})).into_response()
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, Refused> {
+    match asked {
+        None => Ok(DEFAULT_LIMIT),
+        Some(limit) if limit <= MAX_RECENT => Ok(limit),
+        Some(limit) => Err(Refused(
+            StatusCode::BAD_REQUEST,
+            format!("limit {limit} is too large: {MAX_RECENT} records are kept"),
+        )),
+    }
+}

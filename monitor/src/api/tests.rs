@@ -1,0 +1,385 @@
+//! Over real sockets.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use monitor_budget::{Budget, Ledger, ManualClock};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::*;
+use crate::config::{Config, Uid};
+use crate::event::{Event, Recorder, RecorderThread, samples};
+
+pub(crate) struct Fixture {
+    directory: TempDir,
+    pub(crate) node: Node,
+    pub(crate) recorder: Recorder,
+    thread: Option<RecorderThread>,
+    pub(crate) sources: Arc<Sources>,
+    missing: Arc<parking_lot::Mutex<Vec<String>>>,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // Another user must get as far as the socket.
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut node = Config::parse("", Path::new("weir.yaml")).unwrap().node;
+        node.run_dir = directory.path().join("run");
+        node.listen = "127.0.0.1:0".parse().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (recorder, thread) = Recorder::start(&[], metrics.clone()).unwrap();
+        let ledger = Ledger::in_memory(Arc::new(ManualClock::new(samples::MIDNIGHT_MS)));
+        let budget = Budget::new(
+            "billing-bots/0/workload:/system.slice/bot.service",
+            1_000,
+            3_600_000,
+        );
+        let reservation = ledger.reserve(&[&budget], 600).unwrap();
+        reservation.settle(400, monitor_budget::Certainty::Exact);
+        let missing: Arc<parking_lot::Mutex<Vec<String>>> = Arc::default();
+        let sources = Sources {
+            store: recorder.store().clone(),
+            metrics,
+            started_ms: samples::MIDNIGHT_MS,
+            node: Box::new(|| NodeStatus {
+                config: "/etc/weir/weir.yaml".into(),
+                cgroup: "/sys/fs/cgroup".into(),
+                programs: BTreeMap::from([("connect4".into(), "attached".into())]),
+                kernel_events: BTreeMap::from([("redirected".into(), 7)]),
+                namespaces: 2,
+                open_connections: 1,
+                policies: 3,
+                ca_certificate: "/var/lib/weir/ca.pem".into(),
+            }),
+            missing: {
+                let missing = missing.clone();
+                Box::new(move || missing.lock().clone())
+            },
+            open_connections: Box::new(|| {
+                let mut open = samples::connection();
+                open.closed_ms = None;
+                open.workload = Some(samples::workload());
+                vec![open]
+            }),
+            budgets: Box::new(move || ledger.snapshot()),
+        };
+        Self {
+            directory,
+            node,
+            recorder,
+            thread: Some(thread),
+            sources: Arc::new(sources),
+            missing,
+        }
+    }
+
+    pub(crate) async fn start(&self) -> ApiServer {
+        ApiServer::start(&self.node, self.sources.clone()).await.unwrap()
+    }
+
+    pub(crate) fn not_ready(&self, missing: &str) {
+        self.missing.lock().push(missing.to_owned());
+    }
+
+    pub(crate) async fn record(&self, event: Event) {
+        self.recorder.send(event);
+        let recorder = self.recorder.clone();
+        let written = tokio::task::spawn_blocking(move || recorder.flush(Duration::from_secs(5)))
+            .await
+            .unwrap();
+        assert!(written);
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.stop();
+        }
+    }
+}
+
+fn exchange(started_ms: u64) -> Event {
+    let mut exchange = samples::exchange();
+    exchange.started_ms = started_ms;
+    Event::Exchange(exchange.into())
+}
+
+/// Status and body of a request.
+async fn ask(
+    mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    path: &str,
+) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+async fn get(server: &ApiServer, path: &str) -> (u16, Value) {
+    let (status, body) = ask(UnixStream::connect(server.socket()).await.unwrap(), path).await;
+    (
+        status,
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")),
+    )
+}
+
+#[tokio::test]
+async fn answers() {
+    let fixture = Fixture::new();
+    fixture.record(exchange(samples::MIDNIGHT_MS)).await;
+    fixture
+        .record(Event::Connection(samples::connection().into()))
+        .await;
+    let server = fixture.start().await;
+
+    let (code, status) = get(&server, "/v1/status").await;
+    assert_eq!(
+        (code, &status["ready"], &status["missing"]),
+        (200, &json!(true), &json!([]))
+    );
+    assert_eq!(
+        (&status["started"], &status["policies"]),
+        (&json!("2024-12-08T00:00:00.000Z"), &json!(3))
+    );
+
+    let (_, workloads) = get(&server, "/v1/workloads").await;
+    assert_eq!(workloads["workloads"][0]["exe"], "/usr/bin/python3.11");
+    assert_eq!(workloads["workloads"][0]["input"], 120);
+
+    let (_, connections) = get(&server, "/v1/connections").await;
+    let closed: Vec<_> = connections["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| !c["closed"].is_null())
+        .collect();
+    assert_eq!(closed, [false, true], "open ones first");
+    let (_, one) = get(&server, "/v1/connections?limit=1").await;
+    assert_eq!(one["connections"].as_array().unwrap().len(), 1);
+
+    let (_, exchange) = get(&server, "/v1/exchanges").await;
+    assert_eq!(
+        (&exchange["verdict"], &exchange["workload"]["pid"]),
+        (&json!("cut"), &json!(4711))
+    );
+
+    let (_, usage) = get(&server, "/v1/usage?by=provider,model").await;
+    assert_eq!(
+        (&usage["usage"][0]["provider"], &usage["usage"][0]["output"]),
+        (&json!("openai"), &json!(300))
+    );
+    assert_eq!(usage["usage"][0]["workload"], Value::Null);
+
+    let (_, budgets) = get(&server, "/v1/budgets").await;
+    let budget = &budgets["budgets"][0];
+    assert_eq!(
+        (&budget["limit"], &budget["settled"], &budget["peak_outstanding"]),
+        (&json!(1000), &json!(400), &json!(600))
+    );
+}
+
+#[tokio::test]
+async fn refuses_what_it_cannot_answer() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    for (path, code, says) in [
+        ("/v1/nothing", 404, "no such endpoint"),
+        ("/v1/exchanges?limit=5000", 400, "4096 records"),
+        ("/v1/exchanges?limit=many", 400, "limit"),
+        ("/v1/exchanges?last=5", 400, "last"),
+        ("/v1/usage?by=colour", 400, "workload, provider, model"),
+    ] {
+        let (found, body) = get(&server, path).await;
+        assert_eq!(found, code, "{path}");
+        assert!(body["error"].as_str().unwrap().contains(says), "{path}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn follows() {
+    let fixture = Fixture::new();
+    fixture.record(exchange(1)).await;
+    fixture.record(exchange(2)).await;
+    let server = fixture.start().await;
+    let mut stream = UnixStream::connect(server.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/exchanges?limit=1&follow=true HTTP/1.1\r\nhost: weir\r\n\r\n")
+        .await
+        .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = async || {
+        loop {
+            let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line())
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
+            if line.starts_with('{') {
+                return serde_json::from_str::<Value>(&line).unwrap()["time"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
+            }
+        }
+    };
+    assert_eq!(next().await, "1970-01-01T00:00:00.002Z");
+    fixture.record(exchange(3)).await;
+    assert_eq!(next().await, "1970-01-01T00:00:00.003Z");
+
+    // A follower never ends by itself, and does not hold the agent up.
+    let stopping = tokio::time::Instant::now();
+    server.stop(Duration::from_millis(200)).await;
+    assert!(stopping.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_slow_follower_is_told_what_it_missed() {
+    let fixture = Fixture::new();
+    let (past, live) = fixture.recorder.store().follow(0);
+    for number in 0..crate::event::MAX_FOLLOWER_LAG as u64 + 7 {
+        fixture.recorder.send(exchange(number));
+    }
+    fixture.record(exchange(0)).await;
+    let mut feed = std::pin::pin!(feed::Feed::start(past, live));
+    let frame = std::future::poll_fn(|cx| hyper::body::Body::poll_frame(feed.as_mut(), cx))
+        .await
+        .unwrap()
+        .unwrap();
+    let first = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
+    assert!(
+        first.starts_with("{\"kind\":\"lost\",\"count\":8}\n"),
+        "{first:.60}"
+    );
+}
+
+#[tokio::test]
+async fn health() {
+    let fixture = Fixture::new();
+    fixture.record(exchange(1)).await;
+    let server = fixture.start().await;
+    let get = async |path: &str| ask(TcpStream::connect(server.listen()).await.unwrap(), path).await;
+    assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz").await, (200, "ready\n".to_owned()));
+    fixture.not_ready("a self-test connection that arrives attributed");
+    let unready = "missing: a self-test connection that arrives attributed\n".to_owned();
+    assert_eq!(get("/readyz").await, (503, unready));
+    assert_eq!(get("/healthz").await.0, 200, "not ready is not dead");
+    let (code, metrics) = get("/metrics").await;
+    assert_eq!(code, 200);
+    assert!(metrics.contains("weir_exchanges_total{"), "{metrics}");
+    assert_eq!(
+        get("/v1/status").await.0,
+        404,
+        "records are for the Unix socket only"
+    );
+}
+
+#[tokio::test]
+async fn one_agent_per_run_directory() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let second = ApiServer::start(&fixture.node, fixture.sources.clone()).await;
+    assert!(matches!(second, Err(ApiError::AlreadyRunning { .. })));
+    assert_eq!(get(&server, "/v1/status").await.0, 200, "the first is not harmed");
+    let path = server.socket().to_owned();
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    server.stop(Duration::from_secs(1)).await;
+    assert!(!path.exists());
+    drop(fixture.start().await);
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced_and_a_file_is_not() {
+    let fixture = Fixture::new();
+    std::fs::create_dir(&fixture.node.run_dir).unwrap();
+    let path = fixture.node.socket();
+    // As an agent that was killed leaves it.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let server = fixture.start().await;
+    assert_eq!(get(&server, "/v1/status").await.0, 200);
+    drop(server);
+
+    std::fs::write(&path, "precious").unwrap();
+    let refused = ApiServer::start(&fixture.node, fixture.sources.clone()).await;
+    assert!(matches!(refused, Err(ApiError::InTheWay { .. })));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let mut fixture = Fixture::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    fixture.node.listen = taken.local_addr().unwrap();
+    let error = ApiServer::start(&fixture.node, fixture.sources.clone())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains(&fixture.node.listen.to_string()),
+        "{error}"
+    );
+    assert!(!fixture.node.socket().exists(), "a failed start leaves no socket");
+}
+
+/// Asks as another user: status and body.
+fn ask_as(uid: u32, socket: &Path) -> (String, String) {
+    let output = Command::new("curl")
+        .args([
+            "--silent",
+            "--max-time",
+            "10",
+            "--write-out",
+            "\n%{http_code}",
+            "--unix-socket",
+        ])
+        .arg(socket)
+        .arg("http://weir/v1/status")
+        .uid(uid)
+        .gid(uid)
+        .output()
+        .expect("curl is needed to ask as another user");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, code) = text.rsplit_once('\n').unwrap();
+    (code.to_owned(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_are_told_apart() {
+    if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) != 0) {
+        eprintln!("not run: asking as other users needs root");
+        return;
+    }
+    let (named, other) = (64_321, 64_322);
+    let mut fixture = Fixture::new();
+    fixture.node.api_users = vec![Uid(named)];
+    let server = fixture.start().await;
+    let socket = server.socket().to_owned();
+
+    assert_eq!(ask_as(named, &socket).0, "200");
+    assert_eq!(ask_as(0, &socket).0, "200");
+    let (code, body) = ask_as(other, &socket);
+    assert_eq!(code, "403");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert!(body["error"].as_str().unwrap().contains("user 64322"), "{body}");
+    assert_eq!(fixture.sources.metrics.api_refused.get(), 1);
+    server.stop(Duration::from_secs(1)).await;
+
+    // Without named users, the file's mode keeps others out already.
+    fixture.node.api_users.clear();
+    let server = fixture.start().await;
+    assert_eq!(ask_as(named, server.socket()).0, "000");
+    assert_eq!(ask_as(0, server.socket()).0, "200");
+    assert!(fixture.directory.path().exists());
+}

@@ -1,0 +1,93 @@
+//! How a command ends.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+
+/// Help text on exit codes; keep it with [`Exit`].
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure (status: the agent is not ready), 2 wrong usage, \
+3 the agent is not running, 4 the agent refuses this user, 5 the configuration is not valid";
+
+/// Exit codes of `weir`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Success = 0,
+    /// It failed; or, of `status`, the agent is not ready.
+    Failure = 1,
+    /// The arguments make no sense; clap's own code.
+    Usage = 2,
+    /// No agent answers.
+    NotRunning = 3,
+    /// The agent does not answer this user.
+    NotAllowed = 4,
+    /// The configuration is not valid.
+    InvalidConfig = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration is not valid.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Nobody listens on the socket.
+    #[error(
+        "no agent answers on {socket} ({source}); is it running? start it with `weir run`, or name its socket with --socket"
+    )]
+    NotRunning {
+        /// The socket.
+        socket: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// This user may not use the socket.
+    #[error("this user may not ask the agent: {reason}")]
+    NotAllowed {
+        /// The system's or the agent's words.
+        reason: String,
+    },
+    /// The agent answered with an error.
+    #[error("the agent answered {status}: {reason}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The agent's words.
+        reason: String,
+    },
+    /// The agent's answer broke off or makes no sense.
+    #[error("reading the agent's answer: {0}; did the agent stop, or is it of another version?")]
+    Answer(String),
+    /// The agent runs, and is not ready.
+    #[error("the agent is not ready: {}", .0.join("; "))]
+    NotReady(Vec<String>),
+    /// The command could not start what it needs of the system.
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) => Exit::InvalidConfig,
+            Self::NotRunning { .. } => Exit::NotRunning,
+            Self::NotAllowed { .. } => Exit::NotAllowed,
+            Self::Refused { .. } | Self::Answer(_) | Self::NotReady(_) | Self::Start(_) | Self::Output(_) => {
+                Exit::Failure
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `weir observe`.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::format::{duration, number, program, text, thousands, user};
+use super::{CliError, Target};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Observe {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Go on with every new exchange
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// How many past exchanges to show first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) last: usize,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(super) output: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// One short line each
+    #[default]
+    Compact,
+    /// The record, one JSON line each
+    Json,
+    /// Columns
+    Table,
+}
+
+pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliError> {
+    let client = arguments.target.client()?;
+    if arguments.output == Format::Table {
+        writeln!(out, "{}", row(&HEADINGS.map(str::to_owned)))?;
+    }
+    let path = format!(
+        "/v1/exchanges?limit={}&follow={}",
+        arguments.last, arguments.follow
+    );
+    client.lines(&path, |record| {
+        match arguments.output {
+            Format::Json => writeln!(out, "{record}")?,
+            // The agent says once how many it had to leave out, not once for each.
+            _ if record["kind"] == "lost" => {
+                writeln!(
+                    out,
+                    "… {} exchanges not shown: too many at once",
+                    thousands(number(record, "/count"))
+                )?;
+            }
+            Format::Compact => writeln!(out, "{}", compact(record))?,
+            Format::Table => writeln!(out, "{}", row(&cells(record)))?,
+        }
+        if arguments.follow {
+            out.flush()?;
+        }
+        Ok(())
+    })
+}
+
+const HEADINGS: [&str; 10] = [
+    "TIME",
+    "PROGRAM",
+    "PID",
+    "USER",
+    "PROVIDER",
+    "MODEL",
+    "INPUT",
+    "OUTPUT",
+    "TIME TAKEN",
+    "VERDICT",
+];
+/// Widths of the columns: fixed, because rows come one by one.
+const WIDTHS: [usize; 10] = [24, 16, 8, 12, 12, 24, 9, 9, 10, 0];
+/// The columns of numbers.
+const RIGHT: [usize; 4] = [2, 6, 7, 8];
+
+fn row(cells: &[String; 10]) -> String {
+    let mut line = String::new();
+    for (index, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
+        if RIGHT.contains(&index) {
+            line.push_str(&format!("{cell:>width$}  "));
+        } else {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+    }
+    line.trim_end().to_owned()
+}
+
+fn cells(record: &Value) -> [String; 10] {
+    let workload = &record["workload"];
+    [
+        text(record, "/time"),
+        program(workload),
+        text(workload, "/pid"),
+        user(workload),
+        text(record, "/provider"),
+        text(record, "/model"),
+        tokens(record, "/usage/input"),
+        tokens(record, "/usage/output"),
+        duration(number(record, "/duration_us")),
+        verdict(record),
+    ]
+}
+
+fn compact(record: &Value) -> String {
+    let workload = &record["workload"];
+    format!(
+        "{} {}[{}] {} → {} {} {} {}→{} tokens {} {}",
+        text(record, "/time"),
+        program(workload),
+        text(workload, "/pid"),
+        user(workload),
+        text(record, "/provider"),
+        text(record, "/operation"),
+        text(record, "/model"),
+        tokens(record, "/usage/input"),
+        tokens(record, "/usage/output"),
+        duration(number(record, "/duration_us")),
+        verdict(record),
+    )
+}
+
+fn tokens(record: &Value, pointer: &str) -> String {
+    record
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .map_or_else(|| "-".to_owned(), thousands)
+}
+
+/// The verdict, and why: `cut (budget, billing-bots)`.
+fn verdict(record: &Value) -> String {
+    let why: Vec<_> = ["reason", "policy", "error"]
+        .into_iter()
+        .filter(|key| !record[key].is_null())
+        .map(|key| text(record, &format!("/{key}")))
+        .collect();
+    let mut verdict = text(record, "/verdict");
+    if !record["observed"].is_null() {
+        verdict.push_str(&format!(", would be {}", text(record, "/observed")));
+    }
+    if why.is_empty() {
+        verdict
+    } else {
+        format!("{verdict} ({})", why.join(", "))
+    }
+}

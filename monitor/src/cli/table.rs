@@ -1,0 +1,76 @@
+//! Columns.
+
+use std::io::Write;
+
+use comfy_table::presets;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use serde_json::Value;
+
+use super::CliError;
+use super::format::ListFormat;
+
+/// One column: its heading, which side it is aligned to, and what it shows of a record.
+pub(super) struct Column {
+    pub(super) heading: &'static str,
+    pub(super) right: bool,
+    pub(super) cell: fn(&Value) -> String,
+}
+
+/// A column of text.
+pub(super) const fn left(heading: &'static str, cell: fn(&Value) -> String) -> Column {
+    Column {
+        heading,
+        right: false,
+        cell,
+    }
+}
+
+/// A column of numbers.
+pub(super) const fn right(heading: &'static str, cell: fn(&Value) -> String) -> Column {
+    Column {
+        heading,
+        right: true,
+        cell,
+    }
+}
+
+/// Writes a list: as a table of `columns`, as the `answer` it came in, or as its names.
+pub(super) fn write(
+    out: &mut impl Write,
+    format: ListFormat,
+    answer: &Value,
+    records: &[Value],
+    columns: &[Column],
+    name: fn(&Value) -> String,
+) -> Result<(), CliError> {
+    match format {
+        ListFormat::Json => writeln!(out, "{answer:#}")?,
+        ListFormat::Name => {
+            for record in records {
+                writeln!(out, "{}", name(record))?;
+            }
+        }
+        ListFormat::Table => {
+            let mut table = Table::new();
+            table
+                .load_style(presets::NOTHING)
+                .set_content_arrangement(ContentArrangement::Disabled);
+            table.set_header(columns.iter().map(|column| column.heading));
+            for record in records {
+                table.add_row(columns.iter().map(|column| (column.cell)(record)));
+            }
+            for (index, column) in columns.iter().enumerate() {
+                if let Some(found) = table.column_mut(index) {
+                    found.set_padding((0, 2));
+                    if column.right {
+                        found.set_cell_alignment(CellAlignment::Right);
+                    }
+                }
+            }
+            for line in table.lines() {
+                writeln!(out, "{}", line.trim_end())?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Against a real agent's API.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use super::*;
+use crate::api::tests::Fixture;
+use crate::event::{Event, samples};
+
+/// Runs a command line against a socket, on a thread of its own, as a process would.
+async fn weir(socket: &Path, command: &str) -> (Result<(), CliError>, String) {
+    let words = ["weir"].into_iter().chain(command.split(' ')).map(str::to_owned);
+    let socket = ["--socket".to_owned(), socket.display().to_string()];
+    let arguments = Arguments::try_parse_from(words.chain(socket)).unwrap();
+    tokio::task::spawn_blocking(move || {
+        let mut out = Vec::new();
+        let result = run(&arguments.command, &mut out);
+        (result, String::from_utf8(out).unwrap())
+    })
+    .await
+    .unwrap()
+}
+
+#[track_caller]
+fn shows(result: &(Result<(), CliError>, String), expected: &[&str]) {
+    assert!(result.0.is_ok(), "{:?}", result.0);
+    for text in expected {
+        assert!(result.1.contains(text), "no `{text}` in\n{}", result.1);
+    }
+}
+
+#[test]
+fn arguments_are_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[tokio::test]
+async fn lists() {
+    let fixture = Fixture::new();
+    fixture.record(Event::Exchange(samples::exchange().into())).await;
+    fixture
+        .record(Event::Connection(samples::connection().into()))
+        .await;
+    let server = fixture.start().await;
+    let socket = server.socket();
+
+    let table = weir(socket, "workloads").await;
+    shows(
+        &table,
+        &[
+            "PROGRAM",
+            "python3.11",
+            "bot",
+            "4711",
+            "120",
+            "2024-12-08T00:00:01Z",
+            "/system.slice/bot.service",
+        ],
+    );
+    let names = weir(socket, "workloads -o name").await;
+    assert_eq!(names.1, "/usr/bin/python3.11 bot /system.slice/bot.service\n");
+    let json = weir(socket, "workloads -o json").await.1;
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["workloads"][0]["output"],
+        300
+    );
+
+    shows(
+        &weir(socket, "connections").await,
+        &["open", "closed", "example.com:?", "spliced_not_listed", "4,096"],
+    );
+    shows(
+        &weir(socket, "usage").await,
+        &["python3.11", "openai", "gpt-4o-mini", "120", "64", "300", "40"],
+    );
+    let providers = weir(socket, "usage --by provider").await;
+    shows(&providers, &["PROVIDER", "openai"]);
+    assert!(!providers.1.contains("MODEL"));
+    assert_eq!(
+        weir(socket, "usage --by provider,model -o name").await.1,
+        "openai gpt-4o-mini\n"
+    );
+    shows(
+        &weir(socket, "budget").await,
+        &["billing-bots/0", "1h", "1,000", "400", "600"],
+    );
+}
+
+#[tokio::test]
+async fn observes() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    for _ in 0..3 {
+        fixture.record(Event::Exchange(samples::exchange().into())).await;
+    }
+    let compact = weir(server.socket(), "observe --last 2").await;
+    let line = "2024-12-08T00:00:00.000Z python3.11[4711] bot → openai chat_completions gpt-4o-mini \
+                120→300 tokens 1.25s cut (budget, billing-bots)\n";
+    assert_eq!(compact.1, line.repeat(2));
+    shows(
+        &weir(server.socket(), "observe -o table").await,
+        &["TIME", "VERDICT", "cut (budget, billing-bots)"],
+    );
+    let json = weir(server.socket(), "observe -o json").await.1;
+    assert_eq!(json.lines().count(), 3);
+    assert!(
+        json.lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+    );
+}
+
+#[tokio::test]
+async fn status_fails_when_the_agent_is_not_ready() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let ready = weir(server.socket(), "status").await;
+    shows(
+        &ready,
+        &["ready             yes", "connect4", "attached", "redirected", "7"],
+    );
+    fixture.not_ready("listener in netns 4026531840");
+    let (result, text) = weir(server.socket(), "status").await;
+    let error = result.unwrap_err();
+    assert_eq!(error.exit(), Exit::Failure);
+    assert!(
+        error.to_string().contains("listener in netns 4026531840"),
+        "{error}"
+    );
+    assert!(
+        text.contains("ready             no"),
+        "what is known is shown all the same"
+    );
+}
+
+#[tokio::test]
+async fn without_an_agent() {
+    let (result, text) = weir(Path::new("/nonexistent/weir.sock"), "status").await;
+    let error = result.unwrap_err();
+    assert_eq!((error.exit(), text.as_str()), (Exit::NotRunning, ""));
+    assert!(
+        error.to_string().contains("/nonexistent/weir.sock") && error.to_string().contains("weir run"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_agents_refusal_is_shown() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let error = weir(server.socket(), "observe --last 5000").await.0.unwrap_err();
+    assert_eq!(error.exit(), Exit::Failure);
+    assert!(error.to_string().contains("4096 records are kept"), "{error}");
+}
+
+#[test]
+fn checks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weir.yaml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let mut out = Vec::new();
+        let result = check::run(&check::Check { config: path.clone() }, &mut out);
+        (result, String::from_utf8(out).unwrap())
+    };
+    let (valid, text) = check("policies: [{name: a}, {name: b}]");
+    assert!(
+        valid.is_ok() && text.contains("valid: 2 policies, 0 endpoints, 0 sinks"),
+        "{text}"
+    );
+    let (invalid, text) = check("policies:\n  - name: a\n    mode: never\n");
+    let error = invalid.unwrap_err();
+    assert_eq!((error.exit(), text.as_str()), (Exit::InvalidConfig, ""));
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("{}:3:11: ", path.display())),
+        "{error}"
+    );
+}
