@@ -33,8 +33,9 @@ const HEADER_BYTES: u32 = 12;
 /// What a cgroup_skb program returns to let the packet go on.
 const ACCEPT: i32 = 1;
 
-/// A message under examination. The offsets live here and not in registers: the verifier would follow each possible
-/// value of them on its own.
+/// A message under examination. What changes from step to step lives here and not in registers: the verifier follows
+/// each value it can tell apart on its own, and with the label's length in a register it came within two hundredths of
+/// the million instructions it examines at most.
 #[repr(C)]
 pub(crate) struct Scratch {
     /// The message.
@@ -43,6 +44,8 @@ pub(crate) struct Scratch {
     length: u32,
     /// Where the walk is.
     at: u32,
+    /// Bytes left in the question's label.
+    left_in_label: u32,
     /// Answer records left to read.
     answers: u32,
     /// 1 when the sender cut the message, or the copy is shorter than it.
@@ -160,6 +163,13 @@ impl Scratch {
     #[inline(always)]
     fn raw_long(&self, at: u32) -> u32 {
         self.long(at).to_be()
+    }
+
+    /// Bytes left in the question's label, as a value the verifier knows nothing about.
+    #[inline(always)]
+    fn left_in_label(&self) -> u32 {
+        // SAFETY: our own field.
+        unsafe { core::ptr::read_volatile(&raw const self.left_in_label) }
     }
 
     /// Where the walk is, as a value the verifier knows nothing about.

@@ -172,7 +172,16 @@ impl Kernel {
     ///
     /// When the map is full or the kernel refuses the write.
     pub fn mark_address(&self, address: IpAddr) -> Result<(), KernelError> {
-        self.config.lock().mark_address(address)
+        self.mark_address_until(address, u64::MAX)
+    }
+
+    /// Marks an address until a time in nanoseconds of `CLOCK_BOOTTIME`, as a DNS answer does.
+    ///
+    /// # Errors
+    ///
+    /// When the map is full or the kernel refuses the write.
+    pub fn mark_address_until(&self, address: IpAddr, expires_ns: u64) -> Result<(), KernelError> {
+        self.config.lock().mark_address(address, expires_ns)
     }
 
     /// Removes an address's mark, however it came to be. Removing what is not there is no error.

@@ -27,15 +27,16 @@ pub(super) fn listed(scratch: &mut Scratch) -> Result<bool, Reason> {
 /// at the name's final zero.
 #[inline(always)]
 fn to_text(scratch: &mut Scratch) -> Result<(), Reason> {
-    let mut left_in_label = 0;
+    scratch.left_in_label = 0;
     for step in 0..MAX_NAME_BYTES as u32 {
         let at = HEADER_BYTES + step;
         if at >= scratch.length {
             return Err(Reason::DnsMalformed);
         }
         let byte = scratch.byte(at);
+        let left_in_label = scratch.left_in_label();
         if left_in_label != 0 {
-            left_in_label -= 1;
+            scratch.left_in_label = left_in_label - 1;
             scratch.set_byte(
                 at,
                 if byte == b'.' {
@@ -50,7 +51,7 @@ fn to_text(scratch: &mut Scratch) -> Result<(), Reason> {
         } else if byte > MAX_LABEL_BYTES {
             return Err(Reason::DnsMalformed);
         } else {
-            left_in_label = byte;
+            scratch.left_in_label = u32::from(byte);
             scratch.set_byte(at, b'.');
         }
     }

@@ -10,9 +10,6 @@ use monitor_common::{ListenerPorts, NormalAddr, capacity};
 
 use super::KernelError;
 
-/// A mark without end.
-const FOR_GOOD: u64 = u64::MAX;
-
 /// Handles on the maps, taken out of the loaded object.
 pub(super) struct ConfigMaps {
     names: HashMap<MapData, u64, u32>,
@@ -85,9 +82,9 @@ impl ConfigMaps {
         absent_is_fine(self.listeners.remove(&netns_cookie)).map_err(KernelError::map("LISTENERS"))
     }
 
-    pub(super) fn mark_address(&mut self, address: IpAddr) -> Result<(), KernelError> {
+    pub(super) fn mark_address(&mut self, address: IpAddr, expires_ns: u64) -> Result<(), KernelError> {
         self.addresses
-            .insert(NormalAddr::from(address), FOR_GOOD, 0)
+            .insert(NormalAddr::from(address), expires_ns, 0)
             .map_err(KernelError::map("ADDRESSES"))
     }
 

@@ -45,6 +45,8 @@ pub struct ProgramStats {
     pub runs: u64,
     /// For how long, in all.
     pub run_time: Duration,
+    /// Instructions the verifier examined when it was loaded; a program may cost it a million. `None` before Linux 5.16.
+    pub verified_instructions: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -301,6 +303,7 @@ pub(super) fn stats(ebpf: &Ebpf) -> Result<Vec<ProgramStats>, KernelError> {
                 name: entry.name.to_owned(),
                 runs: info.run_count(),
                 run_time: info.run_time(),
+                verified_instructions: info.verified_instruction_count(),
             }),
             // An optional program that is not there.
             Err(ProgramError::NotLoaded) => {}

@@ -1,0 +1,21 @@
+//! The kernel programs and the identity of flows, on the real kernel.
+//!
+//! Needs root and a kernel that loads the programs; elsewhere the tests say that they were skipped, and fail where
+//! `CI=true` says that they must run.
+
+#[cfg(test)]
+mod connect;
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod dns;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod namespace;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod stress;
