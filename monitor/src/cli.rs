@@ -7,6 +7,7 @@ mod connections;
 mod error;
 mod format;
 mod observe;
+mod run;
 mod status;
 mod table;
 mod target;
@@ -32,6 +33,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the agent
+    Run(run::Run),
+    /// Make the agent's self-test connection; the agent itself starts this
+    #[command(name = crate::selftest::SUBCOMMAND, hide = true)]
+    SelfTestConnect,
     /// Validate a configuration and say what is wrong in it, with line and column
     Check(check::Check),
     /// Show whether the agent works, and what keeps it from it
@@ -78,6 +84,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: &Command, out: &mut impl Write) -> Result<(), CliError> {
     match command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::SelfTestConnect => crate::selftest::connect().map_err(CliError::SelfTest),
         Command::Check(arguments) => check::run(arguments, out),
         Command::Status(arguments) => status::run(arguments, out),
         Command::Workloads(arguments) => workloads::run(arguments, out),

@@ -2,9 +2,21 @@
 
 pub mod config;
 
+pub mod agent;
+
 pub mod kernel;
 
+pub mod selftest;
+
 pub mod identity;
+
+pub mod trust;
+
+pub mod intercept;
+
+pub mod exchange;
+
+pub mod policy;
 
 pub mod event;
 

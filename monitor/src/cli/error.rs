@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::agent::AgentError;
 use crate::config::ConfigError;
 
 /// Help text on exit codes; keep it with [`Exit`].
@@ -72,6 +73,12 @@ pub enum CliError {
     /// The command could not start what it needs of the system.
     #[error("cannot start: {0}")]
     Start(io::Error),
+    /// The agent cannot run.
+    #[error("{0}")]
+    Agent(#[from] AgentError),
+    /// The self-test connection was not accepted.
+    #[error("self-test: {0}")]
+    SelfTest(io::Error),
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -85,9 +92,13 @@ impl CliError {
             Self::Config(_) => Exit::InvalidConfig,
             Self::NotRunning { .. } => Exit::NotRunning,
             Self::NotAllowed { .. } => Exit::NotAllowed,
-            Self::Refused { .. } | Self::Answer(_) | Self::NotReady(_) | Self::Start(_) | Self::Output(_) => {
-                Exit::Failure
-            }
+            Self::Refused { .. }
+            | Self::Answer(_)
+            | Self::NotReady(_)
+            | Self::Start(_)
+            | Self::Agent(_)
+            | Self::SelfTest(_)
+            | Self::Output(_) => Exit::Failure,
         }
     }
 }

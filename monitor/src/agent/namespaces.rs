@@ -1,0 +1,164 @@
+//! Keeps listeners in every network namespace below the attach point: opened when a process appears in one, closed when
+//! the last has left, because a listening socket keeps its namespace from going away.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::identity::Netns;
+use crate::intercept::{Interceptor, NamespaceListeners, Workers};
+use crate::kernel::KernelEvent;
+
+/// How often all processes are looked at: the net under the events, which can be lost when the ring is full.
+pub(super) const RESCAN: Duration = Duration::from_secs(5);
+
+/// The listeners of the node.
+pub(super) struct Keeper {
+    interceptor: Arc<Interceptor>,
+    state: Arc<Mutex<State>>,
+}
+
+/// Which namespaces have listeners, by cookie.
+#[derive(Default)]
+pub(super) struct State {
+    listening: HashSet<u64>,
+    /// Those in which none can be opened, and why: tried again at each scan.
+    failing: HashMap<u64, (Arc<Netns>, String)>,
+}
+
+impl State {
+    /// How many namespaces have listeners.
+    pub(super) fn listening(&self) -> usize {
+        self.listening.len()
+    }
+
+    /// The namespaces without listeners, by inode, and why.
+    pub(super) fn failing(&self) -> Vec<(u64, String)> {
+        self.failing
+            .values()
+            .map(|(netns, why)| (netns.inode(), why.clone()))
+            .collect()
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(interceptor: Arc<Interceptor>) -> Self {
+        Self {
+            interceptor,
+            state: Arc::default(),
+        }
+    }
+
+    /// The state, for the local API.
+    pub(super) fn state(&self) -> Arc<Mutex<State>> {
+        self.state.clone()
+    }
+
+    /// Looks at every process.
+    pub(super) fn rescan(&self, workers: &Workers) {
+        let changes = self.interceptor.identity.namespaces().scan();
+        for netns in changes.gone {
+            self.close(netns.cookie(), workers);
+        }
+        let again: Vec<_> = self
+            .state
+            .lock()
+            .failing
+            .values()
+            .map(|(netns, _)| netns.clone())
+            .collect();
+        for netns in changes.added.into_iter().chain(again) {
+            self.open(&netns, workers);
+        }
+    }
+
+    /// Looks at the process of an event.
+    pub(super) fn on_event(&self, event: &KernelEvent, workers: &Workers) {
+        let namespaces = self.interceptor.identity.namespaces();
+        match *event {
+            KernelEvent::Exec { tgid, .. } => {
+                if let Some(netns) = namespaces.of_process(tgid) {
+                    self.open(&netns, workers);
+                }
+            }
+            KernelEvent::MissingListener { tgid, netns_cookie } => {
+                let netns = namespaces
+                    .of_process(tgid)
+                    .or_else(|| namespaces.by_cookie(netns_cookie));
+                match netns {
+                    Some(netns) => self.open(&netns, workers),
+                    None => tracing::warn!(
+                        tgid,
+                        "a connection passed: its network namespace has no listener and its process is gone"
+                    ),
+                }
+            }
+            KernelEvent::Fork { .. } | KernelEvent::Exit { .. } => {}
+        }
+    }
+
+    /// Closes all listeners: no connection is redirected any more.
+    pub(super) fn close_all(&self, workers: &Workers) {
+        let listening: Vec<u64> = self.state.lock().listening.iter().copied().collect();
+        for cookie in listening {
+            self.close(cookie, workers);
+        }
+    }
+
+    fn open(&self, netns: &Arc<Netns>, workers: &Workers) {
+        let cookie = netns.cookie();
+        if self.state.lock().listening.contains(&cookie) {
+            return;
+        }
+        match self.listen(netns, workers) {
+            Ok(()) => {
+                let mut state = self.state.lock();
+                state.failing.remove(&cookie);
+                state.listening.insert(cookie);
+                tracing::info!(netns = netns.inode(), "listening");
+            }
+            Err(why) => {
+                let known = self
+                    .state
+                    .lock()
+                    .failing
+                    .insert(cookie, (netns.clone(), why.clone()));
+                if known.is_none_or(|(_, before)| before != why) {
+                    tracing::warn!(
+                        netns = netns.inode(),
+                        why,
+                        "no listener in a network namespace: its connections pass"
+                    );
+                }
+            }
+        }
+    }
+
+    fn listen(&self, netns: &Arc<Netns>, workers: &Workers) -> Result<(), String> {
+        let listeners = NamespaceListeners::open(netns, workers.count())
+            .map_err(|e| format!("cannot listen on its loopback address ({e}); is `lo` up?"))?;
+        let ports = listeners.ports;
+        workers.listen(netns, listeners);
+        self.interceptor
+            .kernel
+            .set_listener(netns.cookie(), ports)
+            .map_err(|e| {
+                workers.close(netns.cookie());
+                e.to_string()
+            })
+    }
+
+    fn close(&self, cookie: u64, workers: &Workers) {
+        let mut state = self.state.lock();
+        state.failing.remove(&cookie);
+        if state.listening.remove(&cookie) {
+            // First the kernel's row, so that no connection is sent to a listener that is gone.
+            if let Err(error) = self.interceptor.kernel.remove_listener(cookie) {
+                tracing::error!(%error, "a listener cannot be taken from the kernel's table");
+            }
+            workers.close(cookie);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! SIGHUP: the configuration is read again and takes effect for the next exchange; open connections go on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::AgentError;
+use super::endpoints::Endpoints;
+use crate::config::{Config, Node};
+use crate::intercept::Interceptor;
+use crate::policy::Policies;
+
+/// Where the configuration comes from, and the part of it that cannot change while the agent runs.
+pub(super) struct Reload {
+    path: PathBuf,
+    node: Node,
+    request_limit_bytes: u64,
+}
+
+impl Reload {
+    pub(super) fn new(path: PathBuf, config: &Config) -> Self {
+        Self {
+            path,
+            node: config.node.clone(),
+            request_limit_bytes: config.intercept.request_limit_bytes,
+        }
+    }
+
+    /// The configuration's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the configuration and puts it in force whole, or says what is wrong with it and changes nothing.
+    pub(super) fn run(&self, interceptor: &Arc<Interceptor>) {
+        match self.apply(interceptor) {
+            Ok(()) => tracing::info!(config = %self.path.display(), "reloaded"),
+            Err(error) => tracing::error!(%error, "not reloaded; the configuration in force stays"),
+        }
+    }
+
+    fn apply(&self, interceptor: &Interceptor) -> Result<(), AgentError> {
+        let config = Config::load(&self.path).map_err(|e| AgentError::Configuration(e.to_string()))?;
+        if config.node != self.node || config.intercept.request_limit_bytes != self.request_limit_bytes {
+            tracing::warn!(
+                "changes under `node` and of `intercept.request_limit` take effect after a restart"
+            );
+        }
+        let endpoints = Endpoints::of(&config)?;
+        let policies =
+            Policies::compile(&config.policies).map_err(|e| AgentError::Configuration(e.to_string()))?;
+        interceptor.kernel.set_names(&endpoints.catalog.hosts())?;
+        interceptor.kernel.set_ports(&endpoints.ports)?;
+        interceptor.catalog.store(Arc::new(endpoints.catalog));
+        interceptor.upstreams.store(Arc::new(endpoints.upstreams));
+        interceptor.node.ledger.redefine(|key| policies.budget_of(key));
+        interceptor.node.policies.store(Arc::new(policies));
+        interceptor.node.recorder.replace_sinks(&config.events.sinks);
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! What the local API, metrics and readiness are told about the agent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::bundle::CA_FILE;
+use super::namespaces::State;
+use crate::api::{NodeStatus, Sources};
+use crate::config::Config;
+use crate::intercept::Interceptor;
+use crate::kernel::{Kernel, ProgramState};
+use crate::metrics::{Metrics, MetricsError};
+
+/// What the parts that are asked share.
+pub(super) struct Parts {
+    pub(super) config: PathBuf,
+    pub(super) cgroup: PathBuf,
+    pub(super) interceptor: Arc<Interceptor>,
+    pub(super) namespaces: Arc<Mutex<State>>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Connects the local API to the running parts.
+///
+/// # Errors
+/// A metric that is registered twice.
+pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsError> {
+    let parts = Arc::new(parts);
+    let kernel = parts.interceptor.kernel.clone();
+    parts
+        .metrics
+        .add_kernel_counters(move || kernel_events(&kernel))?;
+    let ca_certificate = config.node.run_dir.join(CA_FILE);
+    let (for_node, for_missing) = (parts.clone(), parts.clone());
+    let (live, ledger) = (
+        parts.interceptor.live.clone(),
+        parts.interceptor.node.ledger.clone(),
+    );
+    Ok(Sources {
+        store: parts.interceptor.node.recorder.store().clone(),
+        metrics: parts.metrics.clone(),
+        started_ms: parts.interceptor.node.clock.now_ms(),
+        node: Box::new(move || node(&for_node, ca_certificate.clone())),
+        missing: Box::new(move || missing(&for_missing)),
+        open_connections: Box::new(move || live.list()),
+        budgets: Box::new(move || ledger.snapshot()),
+    })
+}
+
+fn kernel_events(kernel: &Kernel) -> Vec<(&'static str, u64)> {
+    match kernel.counters() {
+        Ok(counters) => counters
+            .into_iter()
+            .map(|(reason, count)| (reason.name(), count))
+            .collect(),
+        Err(error) => {
+            tracing::error!(%error, "the kernel's counters cannot be read");
+            Vec::new()
+        }
+    }
+}
+
+fn node(parts: &Parts, ca_certificate: PathBuf) -> NodeStatus {
+    let kernel = &parts.interceptor.kernel;
+    let programs = kernel.programs().iter().map(|program| {
+        let state = match &program.state {
+            ProgramState::Attached => "attached".to_owned(),
+            ProgramState::Unavailable { reason } => format!("unavailable: {reason}"),
+        };
+        (program.name.to_owned(), state)
+    });
+    NodeStatus {
+        config: parts.config.clone(),
+        cgroup: parts.cgroup.clone(),
+        programs: programs.collect(),
+        kernel_events: kernel_events(kernel)
+            .into_iter()
+            .map(|(reason, n)| (reason.to_owned(), n))
+            .collect(),
+        namespaces: parts.namespaces.lock().listening(),
+        open_connections: parts.interceptor.live.len(),
+        policies: parts.interceptor.node.policies.load().len(),
+        ca_certificate,
+    }
+}
+
+fn missing(parts: &Parts) -> Vec<String> {
+    let mut missing: Vec<String> = parts.interceptor.self_test.failure().into_iter().collect();
+    let failing = parts.namespaces.lock().failing();
+    missing.extend(
+        failing
+            .into_iter()
+            .map(|(inode, why)| format!("network namespace {inode}: {why}")),
+    );
+    let health = parts.interceptor.node.ledger.health();
+    if !health.durable {
+        let why = health
+            .last_error
+            .unwrap_or_else(|| "its journal is not open".to_owned());
+        missing.push(format!("ledger: what is spent does not reach the disk: {why}"));
+    }
+    missing
+}

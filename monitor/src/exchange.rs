@@ -1,0 +1,322 @@
+//! One request and its response: recognise, read, decide, forward, meter, record.
+//!
+//! [`Exchange`] is the pipeline without any I/O or framing; [`http1`] and [`http2`] feed it. In order:
+//!
+//! 1. [`Exchange::begin`]: the head tells the operation. What no policy can read passes; the rest is collected.
+//! 2. [`Job::run`]: the body is read, the model checked, every text scanned, edited or refused, the prompt counted, and
+//!    tokens reserved, before a byte goes upstream.
+//! 3. [`Exchange::response_head`], then the body: passed and read aside, held until whole, or read event by event, with
+//!    the reservation extended as the answer grows and the stream cut where it cannot be.
+//! 4. [`Exchange::finish`]: what was spent is settled and one record is made. An exchange that is dropped, because its
+//!    connection failed, finishes itself.
+
+mod decode;
+pub(crate) mod fields;
+pub mod http1;
+pub mod http2;
+mod inspect;
+mod meter;
+mod origin;
+mod refusal;
+mod release;
+mod response;
+mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use monitor_protocol::{Api, Operation, RefusalReason, recognise};
+
+use crate::event::{ErrorClass, ExchangeId, FindingCount, Part, Reason, ShortText, Verdict};
+use crate::policy::Applied;
+use fields::BodyFields;
+use meter::Spending;
+use response::Reader;
+
+pub use inspect::Job;
+pub use origin::{Node, Opened, Origin};
+pub use refusal::Refusal;
+
+/// What a request's head says, from either version of HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHeadView<'h> {
+    /// `1.0`, `1.1` or `2`.
+    pub version: &'static str,
+    /// The method.
+    pub method: &'h str,
+    /// Path and query.
+    pub target: &'h str,
+    /// What is known of the body.
+    pub body: BodyFields,
+    /// Its length in bytes, where the head says it.
+    pub length: Option<u64>,
+}
+
+/// What to do with a request's body.
+#[derive(Debug)]
+pub enum RequestPlan {
+    /// Collect it, up to this many bytes, and run a [`Job`].
+    Collect {
+        /// The bound.
+        limit_bytes: usize,
+    },
+    /// Let it pass.
+    Pass,
+    /// Answer with this and read no further than the body's end.
+    Refuse(Refusal),
+}
+
+/// What to do with a collected request.
+#[derive(Debug)]
+pub enum Decision {
+    /// Send it as it came.
+    Forward,
+    /// Send it with this body, which is not encoded.
+    Edited(Bytes),
+    /// Answer with this instead.
+    Refuse(Refusal),
+}
+
+/// The result of a [`Job`].
+pub struct Inspected {
+    /// The exchange, to go on with.
+    pub exchange: Exchange,
+    /// What to do.
+    pub decision: Decision,
+}
+
+/// What to do with a response's body.
+#[derive(Debug)]
+pub enum ResponsePlan {
+    /// Let it pass as it comes, giving the payload to [`Exchange::response_passed`].
+    Pass,
+    /// Keep it back until it is whole, up to this many bytes, then ask [`Exchange::whole_response`].
+    Hold {
+        /// The bound.
+        limit_bytes: usize,
+    },
+    /// Give the payload to [`Exchange::response_streamed`] and send what comes back.
+    Stream {
+        /// What comes back is no longer encoded.
+        decoded: bool,
+        /// What comes back may be longer or shorter than what came.
+        may_change: bool,
+    },
+    /// Answer with this instead.
+    Refuse(Refusal),
+}
+
+/// What to do with a response that was held until whole.
+#[derive(Debug)]
+pub enum WholeDecision {
+    /// Send it as it came.
+    Forward,
+    /// Send it with this body, which is not encoded.
+    Edited(Bytes),
+    /// Answer with this instead.
+    Refuse(Refusal),
+}
+
+/// Whether a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Continue,
+    /// It was ended by policy; the protocol's own ending is among the bytes that came back.
+    Cut,
+}
+
+/// How an exchange ended on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The response was sent whole, or cut by us.
+    Complete,
+    /// The client left before.
+    ClientGone,
+    /// The upstream failed before.
+    UpstreamFailed,
+}
+
+/// One request and its response, as far as they have come.
+pub struct Exchange {
+    origin: Arc<Origin>,
+    applied: Arc<Applied>,
+    id: ExchangeId,
+    started: Instant,
+    started_ms: u64,
+    first_byte: Option<Instant>,
+    version: &'static str,
+    method: ShortText,
+    path: ShortText,
+    operation: Operation,
+    request: BodyFields,
+    model: Option<ShortText>,
+    request_bytes: u64,
+    response_bytes: u64,
+    status: Option<u16>,
+    streamed: bool,
+    /// The body was read: there is a prompt to account for.
+    spending: Option<Spending>,
+    reader: Reader,
+    verdict: Verdict,
+    observed: Option<Verdict>,
+    reason: Option<Reason>,
+    policy: Option<Arc<str>>,
+    findings: Vec<FindingCount>,
+    error: Option<ErrorClass>,
+    finished: bool,
+}
+
+impl Exchange {
+    /// Starts an exchange with its request's head.
+    pub fn begin(origin: &Arc<Origin>, head: &RequestHeadView<'_>) -> (Self, RequestPlan) {
+        let operation = recognise(origin.opened.api, head.method, head.target);
+        let mut exchange = Self::new(origin, head, operation);
+        let limit_bytes = origin.node.request_limit_bytes;
+        let plan = if operation == Operation::Other {
+            RequestPlan::Pass
+        } else if head.length.is_some_and(|n| n > limit_bytes as u64) {
+            RequestPlan::Refuse(exchange.refuse_too_large())
+        } else {
+            RequestPlan::Collect { limit_bytes }
+        };
+        (exchange, plan)
+    }
+
+    fn new(origin: &Arc<Origin>, head: &RequestHeadView<'_>, operation: Operation) -> Self {
+        let started_ms = origin.node.clock.now_ms();
+        Self {
+            origin: origin.clone(),
+            applied: origin.applied(),
+            id: origin.node.ids.next(started_ms),
+            started: Instant::now(),
+            started_ms,
+            first_byte: None,
+            version: head.version,
+            method: ShortText::new(head.method),
+            path: ShortText::path(head.target),
+            operation,
+            request: head.body,
+            model: None,
+            request_bytes: 0,
+            response_bytes: 0,
+            status: None,
+            streamed: false,
+            spending: None,
+            reader: Reader::Unread,
+            verdict: Verdict::Allowed,
+            observed: None,
+            reason: None,
+            policy: None,
+            findings: Vec::new(),
+            error: None,
+            finished: false,
+        }
+    }
+
+    /// Puts on record a request whose head could not be read, and says what to answer.
+    pub fn malformed(origin: &Arc<Origin>, too_large: bool) -> Refusal {
+        let head = RequestHeadView {
+            version: "1.1",
+            method: "",
+            target: "",
+            body: BodyFields::default(),
+            length: None,
+        };
+        let mut exchange = Self::new(origin, &head, Operation::Other);
+        let refusal = if too_large {
+            exchange.refuse_too_large()
+        } else {
+            exchange.refuse_unreadable()
+        };
+        exchange.finish(Outcome::Complete);
+        refusal
+    }
+
+    /// Notes bytes of the request's body, as they came from the client.
+    pub fn count_request_bytes(&mut self, n: usize) {
+        self.request_bytes += n as u64;
+    }
+
+    /// Notes bytes of the response's body, as they go to the client.
+    pub fn count_response_bytes(&mut self, n: usize) {
+        if n > 0 && self.first_byte.is_none() {
+            self.first_byte = Some(Instant::now());
+        }
+        self.response_bytes += n as u64;
+    }
+
+    /// The exchange became a tunnel of bytes (101, RFC 9110, section 7.8): nothing more of it is read.
+    pub fn tunnelled(&mut self) {
+        self.status = Some(101);
+    }
+
+    // === Refusals ===
+
+    /// The request's body is over the bound.
+    pub fn refuse_too_large(&mut self) -> Refusal {
+        let limit_bytes = self.origin.node.request_limit_bytes as u64;
+        self.refuse(RefusalReason::TooLarge { limit_bytes }, Reason::TooLarge, None)
+    }
+
+    /// The request cannot be read.
+    pub fn refuse_unreadable(&mut self) -> Refusal {
+        self.refuse(RefusalReason::Unreadable, Reason::Unreadable, None)
+    }
+
+    /// The upstream does not speak HTTP as it should.
+    pub fn refuse_upstream(&mut self) -> Refusal {
+        self.error = Some(ErrorClass::Protocol);
+        self.refuse(RefusalReason::Upstream, Reason::UpstreamFailed, None)
+    }
+
+    /// The response, which policy must see whole, is over the bound.
+    pub fn refuse_response_too_large(&mut self) -> Refusal {
+        self.refuse(RefusalReason::Upstream, Reason::TooLarge, None)
+    }
+
+    fn refuse(&mut self, reason: RefusalReason, recorded: Reason, policy: Option<Arc<str>>) -> Refusal {
+        self.decide(Verdict::Denied, recorded, policy);
+        let refusal = Refusal::new(self.api(), self.operation, &reason);
+        self.status = Some(refusal.status);
+        refusal
+    }
+
+    fn decide(&mut self, verdict: Verdict, reason: Reason, policy: Option<Arc<str>>) {
+        self.verdict = verdict;
+        self.reason = Some(reason);
+        if policy.is_some() {
+            self.policy = policy;
+        }
+    }
+
+    /// Notes what a policy in mode `observe` would have done.
+    fn observe(&mut self, verdict: Verdict, reason: Reason, policy: &Arc<str>) {
+        if self.verdict == Verdict::Allowed && self.observed.is_none() {
+            (self.observed, self.reason) = (Some(verdict), Some(reason));
+            self.policy = Some(policy.clone());
+        }
+    }
+
+    fn note_finding(&mut self, detector: &'static str, part: Part) {
+        match self
+            .findings
+            .iter_mut()
+            .find(|f| f.detector == detector && f.part == part)
+        {
+            Some(known) => known.count = known.count.saturating_add(1),
+            None => self.findings.push(FindingCount {
+                detector,
+                part,
+                count: 1,
+            }),
+        }
+    }
+
+    fn api(&self) -> Api {
+        self.origin.opened.api
+    }
+}

@@ -1,0 +1,194 @@
+//! Moves the bytes of a [`Relay`] between its two sides: one task, no locks, back-pressure by not reading.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::inbound::Inbound;
+use super::outbound::Outbound;
+use super::relay::Relay;
+use crate::exchange::{Inspected, Origin};
+
+/// How long the last bytes and the close of a connection may take; a side that does not read them is dropped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A body up to this size is inspected on the connection's own thread, where it delays the connections beside it by
+/// some milliseconds at most; a larger one on a thread of its own.
+const INLINE_BYTES: usize = 64 * 1024;
+
+/// Relays the exchanges of one connection until either side ends it.
+///
+/// # Errors
+/// A side failed. The exchanges are on record either way.
+pub async fn serve<C, U>(origin: Arc<Origin>, client: C, upstream: U) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut pump = Pump {
+        client,
+        upstream,
+        relay: Relay::new(origin),
+        job: None,
+        flush: [false; 2],
+        shut: false,
+    };
+    let result = std::future::poll_fn(|cx| pump.poll(cx)).await;
+    // The exchange that was under way goes on record before the goodbyes, which may take their time.
+    let Pump {
+        mut client,
+        mut upstream,
+        relay,
+        ..
+    } = pump;
+    drop(relay);
+    let goodbye = async {
+        let (a, b) = tokio::join!(client.shutdown(), upstream.shutdown());
+        a.and(b)
+    };
+    match timeout(CLOSE_TIMEOUT, goodbye).await {
+        // A peer that is gone already needs no goodbye.
+        Ok(Ok(()) | Err(_)) | Err(_) => result,
+    }
+}
+
+struct Pump<C, U> {
+    client: C,
+    upstream: U,
+    relay: Relay,
+    job: Option<JoinHandle<Inspected>>,
+    /// Bytes were written to client, upstream, and may wait in the TLS layer.
+    flush: [bool; 2],
+    /// The upstream has been told that the client sends no more.
+    shut: bool,
+}
+
+impl<C, U> Pump<C, U>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            self.poll_job(cx)?;
+            while let Some(job) = self.relay.step() {
+                if job.body_bytes() <= INLINE_BYTES {
+                    self.relay.inspected(job.run());
+                } else {
+                    self.job = Some(tokio::task::spawn_blocking(move || job.run()));
+                    self.poll_job(cx)?;
+                }
+            }
+            let mut moved = poll_write(
+                &mut self.client,
+                &mut self.relay.to_client,
+                &mut self.flush[0],
+                cx,
+            )?;
+            moved |= match poll_write(
+                &mut self.upstream,
+                &mut self.relay.to_upstream,
+                &mut self.flush[1],
+                cx,
+            ) {
+                Ok(moved) => moved,
+                // An upstream that stops reading may have answered already: its answer is still to be read.
+                Err(_) => self.relay.upstream_stopped_reading(),
+            };
+            if self.relay.is_finished() && self.relay.to_client.is_empty() && !self.flush[0] {
+                return Poll::Ready(Ok(()));
+            }
+            if self.relay.client_sends_no_more() && self.relay.to_upstream.is_empty() && !self.shut {
+                self.shut = true;
+                // Best effort, as everything towards an upstream that may be gone: what it answers decides.
+                if let Poll::Ready(Err(_)) = Pin::new(&mut self.upstream).poll_shutdown(cx) {
+                    moved |= self.relay.upstream_stopped_reading();
+                }
+            }
+            if self.relay.wants_client() {
+                moved |= poll_read(&mut self.client, &mut self.relay.from_client, cx)?;
+            }
+            if self.relay.wants_upstream() {
+                moved |= poll_read(&mut self.upstream, &mut self.relay.from_upstream, cx)?;
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_job(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if let Some(job) = &mut self.job
+            && let Poll::Ready(done) = Pin::new(job).poll(cx)
+        {
+            self.job = None;
+            self.relay.inspected(done.map_err(io::Error::other)?);
+        }
+        Ok(())
+    }
+}
+
+/// Whether anything was written.
+fn poll_write<S: AsyncWrite + Unpin>(
+    side: &mut S,
+    queue: &mut Outbound,
+    flush: &mut bool,
+    cx: &mut Context<'_>,
+) -> io::Result<bool> {
+    let mut moved = false;
+    while !queue.is_empty() {
+        let mut slices = Outbound::empty_slices();
+        let n = queue.slices(&mut slices);
+        match Pin::new(&mut *side).poll_write_vectored(cx, &slices[..n]) {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(written)) => {
+                queue.advance(written);
+                (moved, *flush) = (true, true);
+            }
+            Poll::Ready(Err(e)) => return Err(e),
+            Poll::Pending => return Ok(moved),
+        }
+    }
+    if *flush {
+        match Pin::new(side).poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                (moved, *flush) = (true, false);
+            }
+            Poll::Ready(Err(e)) => return Err(e),
+            Poll::Pending => {}
+        }
+    }
+    Ok(moved)
+}
+
+/// Whether anything was read, or the end.
+fn poll_read<S: AsyncRead + Unpin>(
+    side: &mut S,
+    into: &mut Inbound,
+    cx: &mut Context<'_>,
+) -> io::Result<bool> {
+    let read = match pin!(side.read_buf(into.room())).poll(cx) {
+        Poll::Pending => return Ok(false),
+        Poll::Ready(read) => read,
+    };
+    match read {
+        Ok(0) => into.ended = true,
+        Ok(_) => {}
+        // Closed without close_notify, or reset: the end all the same; whether it came too early, the framing says.
+        Err(e) if is_end(&e) => into.ended = true,
+        Err(e) => return Err(e),
+    }
+    Ok(true)
+}
+
+fn is_end(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}

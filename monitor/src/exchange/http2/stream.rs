@@ -1,0 +1,446 @@
+//! One stream of an HTTP/2 connection: one exchange.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::{ALT_SVC, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use http::{Request, Response};
+
+use super::{body, reason_of};
+use crate::exchange::fields::{BodyFields, ContentEncoding, MediaType};
+use crate::exchange::{
+    Decision, Exchange, Flow, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan, ResponsePlan,
+    WholeDecision,
+};
+
+/// A body up to this size is inspected on the connection's own thread; a larger one on a thread of its own.
+const INLINE_BYTES: usize = 64 * 1024;
+
+/// Why a stream ended before its response was whole.
+enum Failure {
+    /// The client left, or does not take what it is sent.
+    Client,
+    /// The upstream did; the reason is passed on.
+    Upstream(Reason),
+}
+
+/// The client's half of a stream, for the answer.
+type Respond = SendResponse<Bytes>;
+
+/// Carries one exchange to its end, and puts it on record.
+pub(super) async fn exchange(
+    origin: Arc<Origin>,
+    upstream: SendRequest<Bytes>,
+    request: Request<RecvStream>,
+    mut respond: Respond,
+) {
+    let (parts, body) = request.into_parts();
+    let view = RequestHeadView {
+        version: "2",
+        method: parts.method.as_str(),
+        target: parts
+            .uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str),
+        body: body_fields(&parts.headers),
+        length: length_of(&parts.headers, &body),
+    };
+    let (mut exchange, plan) = Exchange::begin(&origin, &view);
+    let head = Request::from_parts(parts, ());
+    let done = match plan {
+        RequestPlan::Refuse(refusal) => refuse(&mut exchange, &mut respond, &refusal).await,
+        RequestPlan::Pass => pass(&mut exchange, upstream, head, body, &mut respond).await,
+        RequestPlan::Collect { limit_bytes } => {
+            match collect(&mut exchange, &head, body, limit_bytes, &mut respond).await {
+                Ok(Collected::Whole(body, trailers)) => {
+                    let job = Job::new(exchange, body.clone());
+                    let inspected = if job.body_bytes() <= INLINE_BYTES {
+                        job.run()
+                    } else {
+                        match tokio::task::spawn_blocking(move || job.run()).await {
+                            Ok(inspected) => inspected,
+                            // The job took the exchange with it, which has put itself on record.
+                            Err(_) => return respond.send_reset(Reason::INTERNAL_ERROR),
+                        }
+                    };
+                    exchange = inspected.exchange;
+                    let sent = match inspected.decision {
+                        Decision::Forward => Ok((head, body)),
+                        Decision::Edited(edited) => Ok((with_edited_body(head, edited.len()), edited)),
+                        Decision::Refuse(refusal) => Err(refusal),
+                    };
+                    match sent {
+                        Ok((head, body)) => {
+                            forward(&mut exchange, upstream, head, body, trailers, &mut respond).await
+                        }
+                        Err(refusal) => refuse(&mut exchange, &mut respond, &refusal).await,
+                    }
+                }
+                Ok(Collected::TooLarge) => {
+                    let refusal = exchange.refuse_too_large();
+                    refuse(&mut exchange, &mut respond, &refusal).await
+                }
+                Err(failure) => Err(failure),
+            }
+        }
+    };
+    match done {
+        Ok(()) => exchange.finish(Outcome::Complete),
+        Err(Failure::Client) => {
+            respond.send_reset(Reason::CANCEL);
+            exchange.finish(Outcome::ClientGone);
+        }
+        Err(Failure::Upstream(reason)) => {
+            respond.send_reset(reason);
+            exchange.finish(Outcome::UpstreamFailed);
+        }
+    }
+}
+
+fn body_fields(headers: &HeaderMap) -> BodyFields {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let encoding = match (encodings.next(), encodings.next()) {
+        (None, _) => ContentEncoding::Identity,
+        (Some(one), None) => ContentEncoding::parse(one.as_bytes()),
+        (Some(_), Some(_)) => ContentEncoding::Unknown,
+    };
+    let media = headers
+        .get(CONTENT_TYPE)
+        .map(|value| MediaType::parse(value.as_bytes()))
+        .unwrap_or_default();
+    BodyFields { media, encoding }
+}
+
+fn length_of(headers: &HeaderMap, body: &RecvStream) -> Option<u64> {
+    if body.is_end_stream() {
+        return Some(0);
+    }
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+enum Collected {
+    Whole(Bytes, Option<HeaderMap>),
+    TooLarge,
+}
+
+async fn collect(
+    exchange: &mut Exchange,
+    head: &Request<()>,
+    mut body: RecvStream,
+    limit_bytes: usize,
+    respond: &mut Respond,
+) -> Result<Collected, Failure> {
+    let continues = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if head.headers().get(EXPECT).is_some_and(continues) && !body.is_end_stream() {
+        let mut interim = Response::new(());
+        *interim.status_mut() = http::StatusCode::CONTINUE;
+        respond.send_informational(interim).map_err(|_| Failure::Client)?;
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(data) = body::receive(&mut body).await.map_err(|_| Failure::Client)? {
+        exchange.count_request_bytes(data.len());
+        if first.len() + rest.len() + data.len() > limit_bytes {
+            return Ok(Collected::TooLarge);
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    let trailers = body::trailers(&mut body).await.map_err(|_| Failure::Client)?;
+    if rest.is_empty() {
+        return Ok(Collected::Whole(first, trailers));
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(Collected::Whole(whole.freeze(), trailers))
+}
+
+fn with_edited_body(mut head: Request<()>, len: usize) -> Request<()> {
+    let headers = head.headers_mut();
+    headers.remove(CONTENT_ENCODING);
+    if headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+    }
+    head
+}
+
+async fn refuse(exchange: &mut Exchange, respond: &mut Respond, refusal: &Refusal) -> Result<(), Failure> {
+    let mut response = Response::new(());
+    *response.status_mut() =
+        http::StatusCode::from_u16(refusal.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    for (name, value) in &refusal.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(refusal.body.len()));
+    let mut to = respond
+        .send_response(response, false)
+        .map_err(|_| Failure::Client)?;
+    exchange.count_response_bytes(refusal.body.len());
+    body::send(&mut to, refusal.body.clone(), true)
+        .await
+        .map_err(|_| Failure::Client)
+}
+
+/// Sends a collected request and relays its response.
+async fn forward(
+    exchange: &mut Exchange,
+    upstream: SendRequest<Bytes>,
+    head: Request<()>,
+    body: Bytes,
+    trailers: Option<HeaderMap>,
+    respond: &mut Respond,
+) -> Result<(), Failure> {
+    let empty = body.is_empty() && trailers.is_none();
+    let (response, mut to) = open(upstream, head, empty).await?;
+    let send = async move {
+        // An upstream that takes no more has answered, or will be found to have failed by its answer.
+        if !empty
+            && body::send(&mut to, body, trailers.is_none()).await.is_ok()
+            && let Some(trailers) = trailers
+        {
+            let _refused = to.send_trailers(trailers);
+        }
+    };
+    let mut send = std::pin::pin!(send);
+    let mut sent = empty;
+    let mut response = std::pin::pin!(response);
+    let response = loop {
+        tokio::select! {
+            () = &mut send, if !sent => sent = true,
+            answer = &mut response => break answer.map_err(|e| Failure::Upstream(reason_of(&e)))?,
+            () = gone(respond) => return Err(Failure::Client),
+        }
+    };
+    let relay = relay(exchange, response, respond);
+    let mut relay = std::pin::pin!(relay);
+    loop {
+        tokio::select! {
+            () = &mut send, if !sent => sent = true,
+            done = &mut relay => return done,
+        }
+    }
+}
+
+/// Lets a request's body pass while its response is relayed.
+async fn pass(
+    exchange: &mut Exchange,
+    upstream: SendRequest<Bytes>,
+    head: Request<()>,
+    mut from: RecvStream,
+    respond: &mut Respond,
+) -> Result<(), Failure> {
+    let empty = from.is_end_stream();
+    let (response, mut to) = open(upstream, head, empty).await?;
+    // Counted beside the exchange, which the relay of the response holds.
+    let sent_bytes = AtomicUsize::new(0);
+    let mut send = std::pin::pin!(async {
+        if empty {
+            return Ok(());
+        }
+        while let Some(data) = body::receive(&mut from).await.map_err(|_| Failure::Client)? {
+            sent_bytes.fetch_add(data.len(), Ordering::Relaxed);
+            if body::send(&mut to, data, false).await.is_err() {
+                // The upstream takes no more; its answer says why.
+                return Ok(());
+            }
+        }
+        let _refused = body::end(&mut from, &mut to).await;
+        Ok(())
+    });
+    let mut response = std::pin::pin!(response);
+    let mut sent = false;
+    let response = loop {
+        tokio::select! {
+            done = &mut send, if !sent => {
+                done?;
+                sent = true;
+            }
+            answer = &mut response => break answer.map_err(|e| Failure::Upstream(reason_of(&e)))?,
+            () = gone(respond) => return Err(Failure::Client),
+        }
+    };
+    let done = {
+        let mut relay = std::pin::pin!(relay(exchange, response, respond));
+        loop {
+            tokio::select! {
+                done = &mut send, if !sent => {
+                    done?;
+                    sent = true;
+                }
+                done = &mut relay => break done,
+            }
+        }
+    };
+    exchange.count_request_bytes(sent_bytes.load(Ordering::Relaxed));
+    done
+}
+
+async fn open(
+    upstream: SendRequest<Bytes>,
+    head: Request<()>,
+    empty: bool,
+) -> Result<(h2::client::ResponseFuture, SendStream<Bytes>), Failure> {
+    let failed = |e: h2::Error| Failure::Upstream(reason_of(&e));
+    let mut ready = upstream.ready().await.map_err(failed)?;
+    ready.send_request(head, empty).map_err(failed)
+}
+
+/// Resolves when the client has reset the stream.
+async fn gone(respond: &mut Respond) {
+    // An error means that the whole connection is gone.
+    let _reason = poll_fn(|cx| respond.poll_reset(cx)).await;
+}
+
+async fn relay(
+    exchange: &mut Exchange,
+    response: Response<RecvStream>,
+    respond: &mut Respond,
+) -> Result<(), Failure> {
+    let (mut parts, mut from) = response.into_parts();
+    parts.headers.remove(ALT_SVC);
+    let head = Response::from_parts(parts, ());
+    match exchange.response_head(head.status().as_u16(), body_fields(head.headers())) {
+        ResponsePlan::Refuse(refusal) => refuse(exchange, respond, &refusal).await,
+        ResponsePlan::Pass => {
+            let mut to = start(respond, head, &from)?;
+            while let Some(data) = next(&mut from, &mut to).await? {
+                exchange.count_response_bytes(data.len());
+                exchange.response_passed(data.clone());
+                body::send(&mut to, data, false)
+                    .await
+                    .map_err(|_| Failure::Client)?;
+            }
+            exchange.response_end(&mut Vec::new());
+            finish(&mut from, &mut to).await
+        }
+        ResponsePlan::Hold { limit_bytes } => hold(exchange, head, from, limit_bytes, respond).await,
+        ResponsePlan::Stream { decoded, may_change } => {
+            stream(exchange, head, from, respond, decoded, may_change).await
+        }
+    }
+}
+
+fn start(respond: &mut Respond, head: Response<()>, from: &RecvStream) -> Result<SendStream<Bytes>, Failure> {
+    respond
+        .send_response(head, from.is_end_stream())
+        .map_err(|_| Failure::Client)
+}
+
+/// The next piece from the upstream, unless the client leaves first.
+async fn next(from: &mut RecvStream, to: &mut SendStream<Bytes>) -> Result<Option<Bytes>, Failure> {
+    tokio::select! {
+        data = body::receive(from) => data.map_err(|e| Failure::Upstream(reason_of(&e))),
+        _reason = poll_fn(|cx| to.poll_reset(cx)) => Err(Failure::Client),
+    }
+}
+
+async fn finish(from: &mut RecvStream, to: &mut SendStream<Bytes>) -> Result<(), Failure> {
+    match body::trailers(from)
+        .await
+        .map_err(|e| Failure::Upstream(reason_of(&e)))?
+    {
+        Some(trailers) => to.send_trailers(trailers).map_err(|_| Failure::Client),
+        // A head that ended the stream has ended it for the client too.
+        None => match to.send_data(Bytes::new(), true) {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_reset() => Err(Failure::Client),
+            Err(_) => Ok(()),
+        },
+    }
+}
+
+async fn hold(
+    exchange: &mut Exchange,
+    mut head: Response<()>,
+    mut from: RecvStream,
+    limit_bytes: usize,
+    respond: &mut Respond,
+) -> Result<(), Failure> {
+    let mut held = BytesMut::new();
+    while let Some(data) = body::receive(&mut from)
+        .await
+        .map_err(|e| Failure::Upstream(reason_of(&e)))?
+    {
+        if held.len() + data.len() > limit_bytes {
+            let refusal = exchange.refuse_response_too_large();
+            return refuse(exchange, respond, &refusal).await;
+        }
+        held.extend_from_slice(&data);
+    }
+    let held = held.freeze();
+    let body = match exchange.whole_response(held.clone()) {
+        WholeDecision::Refuse(refusal) => return refuse(exchange, respond, &refusal).await,
+        WholeDecision::Forward => held,
+        WholeDecision::Edited(edited) => {
+            let headers = head.headers_mut();
+            headers.remove(CONTENT_ENCODING);
+            if headers.contains_key(CONTENT_LENGTH) {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(edited.len()));
+            }
+            edited
+        }
+    };
+    let mut to = respond.send_response(head, false).map_err(|_| Failure::Client)?;
+    exchange.count_response_bytes(body.len());
+    body::send(&mut to, body, false)
+        .await
+        .map_err(|_| Failure::Client)?;
+    finish(&mut from, &mut to).await
+}
+
+async fn stream(
+    exchange: &mut Exchange,
+    mut head: Response<()>,
+    mut from: RecvStream,
+    respond: &mut Respond,
+    decoded: bool,
+    may_change: bool,
+) -> Result<(), Failure> {
+    if decoded {
+        head.headers_mut().remove(CONTENT_ENCODING);
+    }
+    if may_change {
+        // A length promised before the stream was read cannot be kept if it is cut or edited.
+        head.headers_mut().remove(CONTENT_LENGTH);
+    }
+    let mut to = start(respond, head, &from)?;
+    while let Some(data) = next(&mut from, &mut to).await? {
+        let mut out = Vec::new();
+        let flow = exchange.response_streamed(data, &mut out);
+        send_all(exchange, &mut to, out).await?;
+        if flow == Flow::Cut {
+            return to.send_data(Bytes::new(), true).map_err(|_| Failure::Client);
+        }
+    }
+    let mut out = Vec::new();
+    let flow = exchange.response_end(&mut out);
+    send_all(exchange, &mut to, out).await?;
+    match flow {
+        Flow::Continue => finish(&mut from, &mut to).await,
+        Flow::Cut => to.send_data(Bytes::new(), true).map_err(|_| Failure::Client),
+    }
+}
+
+async fn send_all(
+    exchange: &mut Exchange,
+    to: &mut SendStream<Bytes>,
+    out: Vec<Bytes>,
+) -> Result<(), Failure> {
+    for bytes in out {
+        exchange.count_response_bytes(bytes.len());
+        body::send(to, bytes, false).await.map_err(|_| Failure::Client)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Deciding about a request: read, check the model, scan, edit or refuse, count, reserve.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use monitor_budget::Denied;
+use monitor_content::{Encoding, Finding, placeholder, redact};
+use monitor_protocol::{Edit, RefusalReason, Request, Text, deployment, edit, prompt_count, read_request};
+
+use super::decode::decode_whole;
+use super::meter::{Demand, Spending, reserve};
+use super::response::Reader;
+use super::{Decision, Exchange, Inspected, Refusal};
+use crate::event::{Part, Reason, ShortText, Verdict};
+use crate::policy::{AppliedBudget, Scan};
+
+/// A collected request, to be decided about. It takes CPU time in proportion to the body, so that a large one is best
+/// run away from the connections of the thread.
+pub struct Job {
+    exchange: Exchange,
+    body: Bytes,
+}
+
+impl Job {
+    /// The exchange and its request's whole body.
+    pub fn new(exchange: Exchange, body: Bytes) -> Self {
+        Self { exchange, body }
+    }
+
+    /// Size of the body in bytes.
+    pub fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Decides.
+    pub fn run(self) -> Inspected {
+        let Self { mut exchange, body } = self;
+        let decision = exchange.inspect(&body);
+        Inspected { exchange, decision }
+    }
+}
+
+/// A text and what policy puts in its place.
+struct Redaction {
+    text_index: usize,
+    spans: Vec<Range<usize>>,
+    placeholders: Vec<&'static str>,
+    redacted: String,
+}
+
+impl Exchange {
+    fn inspect(&mut self, body: &Bytes) -> Decision {
+        let limit = self.origin.node.request_limit_bytes;
+        let Ok(decoded) = decode_whole(self.request.encoding, body.clone(), limit) else {
+            return self.unread();
+        };
+        // The request borrows the body, so the body must not be part of what is borrowed mutably below.
+        let Ok(request) = read_request(self.api(), self.operation, &decoded) else {
+            return self.unread();
+        };
+        let model = request.model.clone().map(Cow::into_owned);
+        let model = model
+            .or_else(|| deployment(self.path.as_str()))
+            .unwrap_or_default();
+        if !model.is_empty() {
+            self.model = Some(ShortText::new(&model));
+        }
+        if let Some(refusal) = self.check_model(&model) {
+            return Decision::Refuse(refusal);
+        }
+        let redactions = match self.scan(&request.texts) {
+            Ok(redactions) => redactions,
+            Err(refusal) => return Decision::Refuse(refusal),
+        };
+        let decision = match (
+            redactions.is_empty(),
+            apply(&decoded, &request.texts, &redactions),
+        ) {
+            (true, _) => Decision::Forward,
+            (false, Some(edited)) => Decision::Edited(edited.into()),
+            (false, None) => return self.unread(),
+        };
+        let encoding = Encoding::for_model(&model);
+        let prompt_tokens = self.count(encoding, &decoded, &request, &redactions);
+        if let Some(refusal) = self.reserve(encoding, prompt_tokens, &request) {
+            return Decision::Refuse(refusal);
+        }
+        self.reader = Reader::Expecting;
+        decision
+    }
+
+    /// A body that cannot be read passes only where no policy is enforced.
+    fn unread(&mut self) -> Decision {
+        if self.applied.enforced {
+            return Decision::Refuse(self.refuse_unreadable());
+        }
+        self.reason = Some(Reason::Unreadable);
+        Decision::Forward
+    }
+
+    fn check_model(&mut self, model: &str) -> Option<Refusal> {
+        let applied = self.applied.clone();
+        for rule in applied.models.iter().filter(|rule| !rule.allows(model)) {
+            if rule.enforce {
+                let reason = RefusalReason::Model {
+                    name: rule.policy.to_string(),
+                };
+                return Some(self.refuse(reason, Reason::Model, Some(rule.policy.clone())));
+            }
+            self.observe(Verdict::Denied, Reason::Model, &rule.policy);
+        }
+        None
+    }
+
+    /// Scans every text of the request: a refusal, or what is to be put in the place of findings.
+    fn scan(&mut self, texts: &[Text<'_>]) -> Result<Vec<Redaction>, Refusal> {
+        let applied = self.applied.clone();
+        let mut redactions = Vec::new();
+        let mut findings = Vec::new();
+        if applied.prompt.is_empty() {
+            return Ok(redactions);
+        }
+        for (text_index, text) in texts.iter().enumerate() {
+            let text = text.text();
+            let mut replace: Vec<Finding> = Vec::new();
+            for scan in &applied.prompt {
+                findings.clear();
+                scan.detectors.scan(&text, &mut findings);
+                if findings.is_empty() {
+                    continue;
+                }
+                self.note_findings(&findings, Part::Prompt);
+                if scan.blocks() {
+                    return Err(self.refuse_content(scan));
+                }
+                if scan.redacts() {
+                    self.decide(Verdict::Redacted, Reason::Content, Some(scan.policy.clone()));
+                    replace.extend_from_slice(&findings);
+                } else {
+                    self.observe_scan(scan);
+                }
+            }
+            if !replace.is_empty() {
+                make_disjoint(&mut replace);
+                redactions.push(Redaction {
+                    text_index,
+                    spans: replace.iter().map(|f| f.start..f.end).collect(),
+                    placeholders: replace.iter().map(substitute).collect(),
+                    redacted: redact(&text, &replace),
+                });
+            }
+        }
+        Ok(redactions)
+    }
+
+    fn count(&self, encoding: Encoding, body: &[u8], request: &Request<'_>, redactions: &[Redaction]) -> u64 {
+        let plan = prompt_count(self.api(), self.operation, body, request);
+        let mut redactions = redactions.iter().peekable();
+        let mut tokens = 0;
+        for (index, text) in request.texts.iter().enumerate() {
+            let redacted = redactions
+                .next_if(|r| r.text_index == index)
+                .map(|r| r.redacted.as_str());
+            if text.counted {
+                tokens += redacted.map_or_else(|| encoding.count(&text.text()), |t| encoding.count(t));
+            }
+        }
+        tokens += plan.extra.iter().map(|line| encoding.count(line)).sum::<u64>();
+        tokens.saturating_add_signed(plan.overhead)
+    }
+
+    fn reserve(&mut self, encoding: Encoding, prompt_tokens: u64, request: &Request<'_>) -> Option<Refusal> {
+        let demand = Demand {
+            prompt_tokens,
+            streamed: request.stream,
+            max_output_tokens: request.max_output_tokens.as_ref().map(|limit| limit.tokens),
+            choices: request.choices,
+        };
+        let applied = self.applied.clone();
+        let ledger = &self.origin.node.ledger;
+        let observed = match reserve(ledger, &applied.observed_budgets, demand) {
+            Ok(hold) => hold,
+            Err(denied) => {
+                let nothing = Demand {
+                    prompt_tokens: 0,
+                    max_output_tokens: Some(0),
+                    ..demand
+                };
+                // Charged all the same when it is settled; refused again only where the ledger has no room for accounts.
+                let hold = reserve(ledger, &applied.observed_budgets, nothing).unwrap_or(None);
+                if let Some(budget) = named(&applied.observed_budgets, &denied) {
+                    self.observe(Verdict::Denied, Reason::Budget, &budget.policy.clone());
+                }
+                hold
+            }
+        };
+        match reserve(&self.origin.node.ledger, &applied.budgets, demand) {
+            Ok(enforced) => {
+                self.spending = Some(Spending::new(encoding, prompt_tokens, enforced, observed));
+                None
+            }
+            Err(denied) => {
+                // Nothing was spent: what was set aside for the observing policies goes back.
+                if let Some(hold) = observed {
+                    hold.reservation.settle(0, monitor_budget::Certainty::Exact);
+                }
+                Some(self.refuse_budget(&denied))
+            }
+        }
+    }
+
+    // === What the decisions share with those about responses ===
+
+    pub(super) fn note_findings(&mut self, findings: &[Finding], part: Part) {
+        for finding in findings.iter().filter(|f| !f.continued) {
+            self.note_finding(finding.detector, part);
+        }
+    }
+
+    pub(super) fn observe_scan(&mut self, scan: &Scan) {
+        let verdict = match scan.action {
+            crate::config::Action::Redact => Verdict::Redacted,
+            crate::config::Action::Block => Verdict::Denied,
+        };
+        self.observe(verdict, Reason::Content, &scan.policy);
+    }
+
+    pub(super) fn refuse_content(&mut self, scan: &Scan) -> Refusal {
+        let reason = RefusalReason::Policy {
+            name: scan.policy.to_string(),
+        };
+        self.refuse(reason, Reason::Content, Some(scan.policy.clone()))
+    }
+
+    fn refuse_budget(&mut self, denied: &Denied) -> Refusal {
+        let (reason, policy) = self.budget_refusal(denied);
+        self.refuse(reason, Reason::Budget, policy)
+    }
+
+    /// How a denied reservation is said to the client, and which policy it is by.
+    pub(super) fn budget_refusal(&self, denied: &Denied) -> (RefusalReason, Option<Arc<str>>) {
+        let policy = named(&self.applied.budgets, denied).map(|budget| budget.policy.clone());
+        let name = policy.as_deref().unwrap_or("budget").to_owned();
+        let retry_after_s = denied.retry_after_ms.map(|ms| ms.div_ceil(1_000));
+        (RefusalReason::Budget { name, retry_after_s }, policy)
+    }
+}
+
+fn named<'a>(budgets: &'a [AppliedBudget], denied: &Denied) -> Option<&'a AppliedBudget> {
+    budgets.iter().find(|applied| applied.budget.key == denied.key)
+}
+
+/// What stands in a finding's place; the rest of one that was replaced before goes without a trace.
+pub(super) fn substitute(finding: &Finding) -> &'static str {
+    if finding.continued {
+        ""
+    } else {
+        placeholder(finding.detector)
+    }
+}
+
+/// Puts the findings of several rules in order; where two overlap, the later one keeps what the earlier leaves of it.
+pub(super) fn make_disjoint(findings: &mut Vec<Finding>) {
+    findings.sort_by_key(|f| (f.start, usize::MAX - f.end));
+    let mut end = 0;
+    findings.retain_mut(|f| {
+        if f.end <= end {
+            return false;
+        }
+        if f.start < end {
+            (f.start, f.continued) = (end, true);
+        }
+        end = f.end;
+        true
+    });
+}
+
+/// The body with the redactions made. `None` if there are none, or a span does not lie in its text, which the scan rules
+/// out.
+fn apply(body: &[u8], texts: &[Text<'_>], redactions: &[Redaction]) -> Option<Vec<u8>> {
+    if redactions.is_empty() {
+        return None;
+    }
+    let mut edits = Vec::new();
+    for redaction in redactions {
+        let mut raw = texts.get(redaction.text_index)?.raw_spans();
+        for (span, placeholder) in redaction.spans.iter().zip(&redaction.placeholders) {
+            edits.push(Edit::text(raw.span(span.clone())?, placeholder));
+        }
+    }
+    edit(body, &edits).ok()
+}

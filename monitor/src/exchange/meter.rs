@@ -1,0 +1,258 @@
+//! The tokens of one exchange while it runs: counted as they pass, and covered by reservations before they are passed on.
+
+use monitor_budget::{Budget, Denied, Ledger, Reservation};
+use monitor_content::{Encoding, Meter};
+use monitor_protocol::{Channel, Usage, UsageCounters};
+use smallvec::SmallVec;
+
+use crate::policy::AppliedBudget;
+
+/// Tokens of output that a streamed answer reserves at a time. Smaller slices leave less of a budget unused by streams
+/// that run side by side; each slice costs one step of the ledger.
+const SLICE_TOKENS: u64 = 256;
+/// Output that a request without a limit of its own may produce, per choice, where the answer comes whole and cannot be
+/// cut: the documented maximum of gpt-4o and gpt-4o-mini, and more than most answers ever have.
+const UNLIMITED_OUTPUT_TOKENS: u64 = 16_384;
+/// Texts of one answer that are counted each on its own. More than that come only from a hostile upstream; the rest is
+/// counted as one text.
+const MAX_CHANNELS: usize = 256;
+
+/// What an exchange has cost so far.
+pub(super) struct Spending {
+    /// How the model's tokens are counted.
+    pub encoding: Encoding,
+    /// The prompt, as counted.
+    pub prompt_tokens: u64,
+    /// What the provider has said so far.
+    pub counters: Option<UsageCounters>,
+    meters: SmallVec<[(Channel, Meter); 1]>,
+    enforced: Option<Hold>,
+    observed: Option<Hold>,
+}
+
+/// A reservation, and the most that it ever held.
+pub(super) struct Hold {
+    pub reservation: Reservation,
+    pub most_tokens: u64,
+}
+
+/// What a request may cost at most before anything of its answer is seen.
+#[derive(Clone, Copy)]
+pub(super) struct Demand {
+    pub prompt_tokens: u64,
+    pub streamed: bool,
+    pub max_output_tokens: Option<u64>,
+    pub choices: u32,
+}
+
+impl Demand {
+    fn tokens(self) -> u64 {
+        let most = self
+            .max_output_tokens
+            .unwrap_or(UNLIMITED_OUTPUT_TOKENS)
+            .saturating_mul(self.choices.into());
+        let output = if self.streamed {
+            SLICE_TOKENS.min(most)
+        } else {
+            most
+        };
+        self.prompt_tokens.saturating_add(output)
+    }
+}
+
+/// Reserves what `demand` asks on all of `budgets`.
+///
+/// # Errors
+/// One of them has not enough left.
+pub(super) fn reserve(
+    ledger: &Ledger,
+    budgets: &[AppliedBudget],
+    demand: Demand,
+) -> Result<Option<Hold>, Denied> {
+    if budgets.is_empty() {
+        return Ok(None);
+    }
+    let budgets: SmallVec<[&Budget; 4]> = budgets.iter().map(|applied| &applied.budget).collect();
+    let reservation = ledger.reserve(&budgets, demand.tokens())?;
+    Ok(Some(Hold {
+        most_tokens: reservation.reserved(),
+        reservation,
+    }))
+}
+
+impl Spending {
+    pub(super) fn new(
+        encoding: Encoding,
+        prompt_tokens: u64,
+        enforced: Option<Hold>,
+        observed: Option<Hold>,
+    ) -> Self {
+        let mut spending = Self {
+            encoding,
+            prompt_tokens,
+            counters: None,
+            meters: SmallVec::new(),
+            enforced,
+            observed,
+        };
+        spending.meter();
+        spending
+    }
+
+    /// Counts a piece of the answer.
+    pub(super) fn add(&mut self, channel: Channel, text: &str) {
+        let at = match self.meters.iter().position(|(known, _)| *known == channel) {
+            Some(at) => at,
+            None if self.meters.len() >= MAX_CHANNELS => self.meters.len() - 1,
+            None => {
+                self.meters.push((channel, Meter::new(self.encoding)));
+                self.meters.len() - 1
+            }
+        };
+        self.meters[at].1.push(text);
+    }
+
+    /// Takes the provider's own figures.
+    pub(super) fn provider(&mut self, counters: UsageCounters) {
+        self.counters = Some(self.counters.map_or(counters, |known| known.merge(counters)));
+    }
+
+    /// The answer's tokens as counted.
+    pub(super) fn output_tokens(&self) -> u64 {
+        self.meters.iter().map(|(_, meter)| meter.total()).sum()
+    }
+
+    /// What has been spent as far as anyone knows: the larger of the two counts, part by part.
+    pub(super) fn spent_tokens(&self) -> u64 {
+        let told = self.counters.map(|c| c.usage()).unwrap_or_default();
+        let output = self.output_tokens().max(told.total_output());
+        self.prompt_tokens.max(told.total_input()).saturating_add(output)
+    }
+
+    fn meter(&mut self) -> u64 {
+        let spent = self.spent_tokens();
+        for hold in [&mut self.enforced, &mut self.observed].into_iter().flatten() {
+            hold.reservation.meter(spent);
+        }
+        spent
+    }
+
+    /// Makes sure that what has been spent is covered by the reservation.
+    ///
+    /// # Errors
+    /// An enforced budget has no room for it.
+    pub(super) fn cover(&mut self) -> Result<(), Denied> {
+        let spent = self.meter();
+        if let Some(hold) = &mut self.observed {
+            // Only recorded: what does not fit becomes debt when it is settled.
+            let _denied = hold.extend_to(spent);
+        }
+        match &mut self.enforced {
+            Some(hold) => hold.extend_to(spent),
+            None => Ok(()),
+        }
+    }
+
+    /// The provider's figures in disjoint buckets.
+    pub(super) fn told(&self) -> Option<Usage> {
+        self.counters.map(|counters| counters.usage())
+    }
+
+    /// The reservations, to be settled.
+    pub(super) fn take_holds(&mut self) -> (Option<Hold>, Option<Hold>) {
+        (self.enforced.take(), self.observed.take())
+    }
+}
+
+impl Hold {
+    /// A slice at a time, or only what is needed where a slice is more than is left.
+    fn extend_to(&mut self, spent: u64) -> Result<(), Denied> {
+        let missing = spent.saturating_sub(self.reservation.reserved());
+        if missing == 0 {
+            return Ok(());
+        }
+        if missing >= SLICE_TOKENS || self.reservation.extend(SLICE_TOKENS).is_err() {
+            self.reservation.extend(missing)?;
+        }
+        self.most_tokens = self.reservation.reserved();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use monitor_budget::{Certainty, ManualClock};
+    use monitor_protocol::Part;
+    use std::sync::Arc;
+
+    fn budgets(limit: u64) -> Vec<AppliedBudget> {
+        vec![AppliedBudget {
+            policy: "p".into(),
+            budget: Budget::new("p/0/workload:/a", limit, 3_600_000),
+        }]
+    }
+
+    fn streamed(prompt_tokens: u64) -> Demand {
+        Demand {
+            prompt_tokens,
+            streamed: true,
+            max_output_tokens: None,
+            choices: 1,
+        }
+    }
+
+    fn channel() -> Channel {
+        Channel {
+            choice: 0,
+            part: Part::Text,
+            index: 0,
+        }
+    }
+
+    #[test]
+    fn a_stream_is_covered_slice_by_slice_to_the_last_token() {
+        let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
+        let budgets = budgets(600);
+        let hold = reserve(&ledger, &budgets, streamed(10)).unwrap();
+        let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 10, hold, None);
+        let mut covered = 0;
+        for _ in 0..1_000 {
+            spending.add(channel(), " word");
+            if spending.cover().is_err() {
+                break;
+            }
+            covered = spending.spent_tokens();
+        }
+        assert_eq!(covered, 600, "the whole budget is usable and no token more");
+        assert_eq!(ledger.account("p/0/workload:/a").unwrap().reserved, 600);
+        let (enforced, _) = spending.take_holds();
+        enforced
+            .unwrap()
+            .reservation
+            .settle(600, Certainty::UnderEstimate);
+        let account = ledger.account("p/0/workload:/a").unwrap();
+        assert_eq!((account.settled, account.reserved), (600, 0));
+    }
+
+    #[test]
+    fn a_whole_answer_reserves_all_it_may_produce() {
+        let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
+        let whole = Demand {
+            streamed: false,
+            max_output_tokens: Some(100),
+            choices: 3,
+            ..streamed(10)
+        };
+        let hold = reserve(&ledger, &budgets(310), whole).unwrap().unwrap();
+        assert_eq!(hold.reservation.reserved(), 310);
+        assert!(reserve(&ledger, &budgets(310), whole).is_err());
+    }
+
+    #[test]
+    fn the_larger_of_two_counts_is_what_was_spent() {
+        let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 40, None, None);
+        spending.add(channel(), "hello");
+        assert_eq!(spending.spent_tokens(), 41);
+    }
+}

@@ -1,0 +1,103 @@
+//! What every exchange of a connection shares: the node's services, and where the connection comes from and goes to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use monitor_budget::{Clock, Ledger};
+use monitor_protocol::Api;
+use parking_lot::Mutex;
+
+use crate::event::{Connection, ExchangeIds, Recorder};
+use crate::identity::{Attribution, Workload};
+use crate::policy::{Applied, Policies};
+
+/// The node's services, as far as exchanges need them.
+pub struct Node {
+    /// The policies in force.
+    pub policies: ArcSwap<Policies>,
+    /// The token ledger.
+    pub ledger: Ledger,
+    /// Where records go.
+    pub recorder: Recorder,
+    /// Identifiers of exchanges.
+    pub ids: ExchangeIds,
+    /// The time of records and budgets.
+    pub clock: Arc<dyn Clock>,
+    /// Largest request body that is inspected, in bytes.
+    pub request_limit_bytes: usize,
+}
+
+/// What is known of a connection when its exchanges begin.
+pub struct Opened {
+    /// Who opened it; `None` where that is not known.
+    pub workload: Option<Arc<Workload>>,
+    /// How sure that is.
+    pub attribution: Attribution,
+    /// The client's end.
+    pub client: SocketAddr,
+    /// Where the client connected to.
+    pub original_destination: SocketAddr,
+    /// The provider's name.
+    pub provider: Arc<str>,
+    /// The server name that the client asked for.
+    pub host: Arc<str>,
+    /// The protocol that the provider speaks.
+    pub api: Api,
+}
+
+/// One intercepted connection.
+pub struct Origin {
+    /// The node's services.
+    pub node: Arc<Node>,
+    /// Whose it is and where it goes.
+    pub opened: Opened,
+    /// What applies, with the policies it was worked out from.
+    applied: Mutex<Option<(Arc<Policies>, Arc<Applied>)>>,
+    exchanges: AtomicU64,
+    bytes_up: AtomicU64,
+    bytes_down: AtomicU64,
+}
+
+impl Origin {
+    /// A connection on `node`.
+    pub fn new(node: Arc<Node>, opened: Opened) -> Self {
+        let (exchanges, bytes_up, bytes_down) = Default::default();
+        Self {
+            node,
+            opened,
+            applied: Mutex::new(None),
+            exchanges,
+            bytes_up,
+            bytes_down,
+        }
+    }
+
+    /// What applies to the next exchange: worked out anew when the policies have been replaced.
+    pub(super) fn applied(&self) -> Arc<Applied> {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+        let policies = self.node.policies.load();
+        let mut applied = self.applied.lock();
+        match &*applied {
+            Some((from, known)) if Arc::ptr_eq(from, &policies) => known.clone(),
+            _ => {
+                let fresh = Arc::new(policies.select(self.opened.workload.as_deref()));
+                *applied = Some((Arc::clone(&policies), fresh.clone()));
+                fresh
+            }
+        }
+    }
+
+    pub(super) fn count_bytes(&self, up: u64, down: u64) {
+        self.bytes_up.fetch_add(up, Ordering::Relaxed);
+        self.bytes_down.fetch_add(down, Ordering::Relaxed);
+    }
+
+    /// Puts into a connection's record what it has carried.
+    pub fn add_traffic(&self, connection: &mut Connection) {
+        connection.exchanges = self.exchanges.load(Ordering::Relaxed);
+        connection.bytes_up = self.bytes_up.load(Ordering::Relaxed);
+        connection.bytes_down = self.bytes_down.load(Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,179 @@
+//! The end of an exchange: what was spent is settled, and one record is made.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::meter::{Hold, Spending};
+use super::response::Reader;
+use super::{Exchange, Outcome};
+use crate::event::{
+    self, BudgetUse, Certainty, ErrorClass, Event, Http, OwnCount, Reason, TokenUsage, Verdict,
+};
+use crate::policy::AppliedBudget;
+
+impl Exchange {
+    /// Settles and records.
+    pub fn finish(mut self, outcome: Outcome) {
+        self.close(outcome);
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        match outcome {
+            Outcome::Complete => {}
+            Outcome::ClientGone => {
+                self.reason.get_or_insert(Reason::ClientGone);
+            }
+            Outcome::UpstreamFailed => {
+                self.reason.get_or_insert(Reason::UpstreamFailed);
+                self.error.get_or_insert(ErrorClass::Transport);
+            }
+        }
+        self.origin.count_bytes(self.request_bytes, self.response_bytes);
+        let mut budgets = Vec::new();
+        let mut usage = None;
+        let mut counted = None;
+        if let Some(mut spending) = self.spending.take() {
+            let certainty = self.certainty(&spending, outcome);
+            let spent = self.usage(&spending, certainty);
+            counted = Some(OwnCount {
+                input: spending.prompt_tokens,
+                output: spending.output_tokens(),
+            });
+            let (enforced, observed) = spending.take_holds();
+            settle(enforced, &self.applied.budgets, spent.as_ref(), &mut budgets);
+            settle(
+                observed,
+                &self.applied.observed_budgets,
+                spent.as_ref(),
+                &mut budgets,
+            );
+            usage = spent;
+        }
+        let record = self.record(usage, counted, budgets);
+        self.origin.node.recorder.send(Event::Exchange(Arc::new(record)));
+    }
+
+    /// How far the figures can be trusted.
+    fn certainty(&self, spending: &Spending, outcome: Outcome) -> Certainty {
+        let complete = outcome == Outcome::Complete && self.verdict != Verdict::Cut;
+        match &self.reader {
+            // The provider's usage is final once the answer is.
+            Reader::Whole(_) | Reader::Stream(_) if complete && spending.counters.is_some() => {
+                Certainty::Exact
+            }
+            Reader::Whole(_) => Certainty::Estimated,
+            Reader::Stream(stream) if complete && stream.ended => Certainty::Estimated,
+            _ => Certainty::UnderEstimate,
+        }
+    }
+
+    /// What was spent; `None` where nothing was, because the provider refused.
+    fn usage(&self, spending: &Spending, certainty: Certainty) -> Option<TokenUsage> {
+        if matches!(self.reader, Reader::Failed) {
+            return None;
+        }
+        let told = spending.told().unwrap_or_default();
+        let counted = (spending.prompt_tokens, spending.output_tokens());
+        let (input, output) = match certainty {
+            Certainty::Exact => (told.total_input(), told.total_output()),
+            // A provider's figures from the middle of an answer lag behind what was seen.
+            _ => (
+                counted.0.max(told.total_input()),
+                counted.1.max(told.total_output()),
+            ),
+        };
+        Some(TokenUsage {
+            input,
+            output,
+            cache_read: told.cache_read,
+            cache_write: told.cache_write,
+            reasoning: told.reasoning,
+            certainty,
+        })
+    }
+
+    fn record(
+        &mut self,
+        usage: Option<TokenUsage>,
+        counted: Option<OwnCount>,
+        budgets: Vec<BudgetUse>,
+    ) -> event::Exchange {
+        let opened = &self.origin.opened;
+        let micros = |since: Instant| u64::try_from((since - self.started).as_micros()).unwrap_or(u64::MAX);
+        event::Exchange {
+            id: self.id,
+            started_ms: self.started_ms,
+            duration_us: micros(Instant::now()),
+            time_to_first_byte_us: self.first_byte.map(micros),
+            workload: opened.workload.clone(),
+            attribution: opened.attribution,
+            client: opened.client,
+            original_destination: opened.original_destination,
+            provider: opened.provider.clone(),
+            host: opened.host.clone(),
+            api: opened.api.name(),
+            operation: self.operation.name(),
+            model: self.model.take(),
+            streamed: self.streamed,
+            http: Http {
+                version: self.version,
+                method: self.method.clone(),
+                path: self.path.clone(),
+                status: self.status,
+                request_bytes: self.request_bytes,
+                response_bytes: self.response_bytes,
+            },
+            usage,
+            counted,
+            verdict: self.verdict,
+            observed: self.observed,
+            reason: self.reason,
+            policy: self.policy.take(),
+            findings: std::mem::take(&mut self.findings),
+            budgets,
+            error: self.error,
+        }
+    }
+}
+
+impl Drop for Exchange {
+    /// The connection failed under the exchange: what it may have spent is spent, and it is on record.
+    fn drop(&mut self) {
+        self.close(Outcome::UpstreamFailed);
+    }
+}
+
+fn settle(
+    hold: Option<Hold>,
+    applied: &[AppliedBudget],
+    spent: Option<&TokenUsage>,
+    uses: &mut Vec<BudgetUse>,
+) {
+    let Some(Hold {
+        reservation,
+        most_tokens,
+    }) = hold
+    else {
+        return;
+    };
+    let (tokens, certainty) = spent.map_or((0, Certainty::Exact), |usage| {
+        (usage.input.saturating_add(usage.output), usage.certainty)
+    });
+    let settlement = reservation.settle(
+        tokens,
+        match certainty {
+            Certainty::Exact => monitor_budget::Certainty::Exact,
+            Certainty::Estimated => monitor_budget::Certainty::Estimated,
+            Certainty::UnderEstimate => monitor_budget::Certainty::UnderEstimate,
+        },
+    );
+    uses.extend(applied.iter().map(|applied| BudgetUse {
+        key: applied.budget.key.clone(),
+        limit: applied.budget.limit,
+        reserved: most_tokens,
+        settled: settlement.charged(),
+    }));
+}

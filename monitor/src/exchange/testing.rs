@@ -1,0 +1,80 @@
+//! A node without a kernel, for tests of exchanges: real policies, a real ledger in memory, records kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use monitor_budget::{Ledger, ManualClock};
+use monitor_protocol::Api;
+
+use super::{Node, Opened, Origin};
+use crate::config::Policy;
+use crate::event::{Exchange, ExchangeIds, Recorder, RecorderThread};
+use crate::identity::{Attribution, Workload};
+use crate::metrics::Metrics;
+use crate::policy::Policies;
+
+/// A node and what it has recorded.
+pub(crate) struct Lab {
+    pub(crate) node: Arc<Node>,
+    _thread: RecorderThread,
+}
+
+/// A node with these policies.
+pub(crate) fn lab(policies: &[Policy]) -> Lab {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let (recorder, thread) = Recorder::start(&[], Arc::new(Metrics::new().unwrap())).unwrap();
+    let node = Node {
+        policies: ArcSwap::from_pointee(Policies::compile(policies).unwrap()),
+        ledger: Ledger::in_memory(clock.clone()),
+        recorder,
+        ids: ExchangeIds::new(),
+        clock,
+        request_limit_bytes: 4 << 20,
+    };
+    Lab {
+        node: Arc::new(node),
+        _thread: thread,
+    }
+}
+
+impl Lab {
+    /// A connection of one workload to OpenAI.
+    pub(crate) fn origin(&self) -> Arc<Origin> {
+        let workload = Workload {
+            pid: 1,
+            uid: 1_000,
+            user: Some("app".into()),
+            exe: Some("/usr/bin/app".into()),
+            comm: "app".into(),
+            cgroup: "/app".into(),
+            netns: 1,
+        };
+        let opened = Opened {
+            workload: Some(Arc::new(workload)),
+            attribution: Attribution::Exact,
+            client: ([127, 0, 0, 1], 40_000).into(),
+            original_destination: ([192, 0, 2, 1], 443).into(),
+            provider: "openai".into(),
+            host: "api.openai.com".into(),
+            api: Api::OpenAi,
+        };
+        Arc::new(Origin::new(self.node.clone(), opened))
+    }
+
+    /// The exchanges that have been recorded.
+    pub(crate) fn exchanges(&self) -> Vec<Arc<Exchange>> {
+        assert!(
+            self.node.recorder.flush(Duration::from_secs(5)),
+            "the recorder answers"
+        );
+        self.node.recorder.store().exchanges(usize::MAX)
+    }
+
+    /// The one exchange that has been recorded.
+    pub(crate) fn one_exchange(&self) -> Arc<Exchange> {
+        let exchanges = self.exchanges();
+        assert_eq!(exchanges.len(), 1, "one exchange is on record");
+        exchanges[0].clone()
+    }
+}

@@ -1,0 +1,63 @@
+//! TLS alerts at the edge of the client handshake: the one sent when there is no upstream to present, and the ones
+//! received when a client does not trust the node CA.
+
+use std::io;
+
+use rustls::AlertDescription;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// Sends a fatal alert before any handshake message of ours: a plaintext record (RFC 8446, sections 5.1 and 6).
+///
+/// # Errors
+/// The socket failed.
+pub(super) async fn send<S: AsyncWrite + Unpin>(client: &mut S, alert: AlertDescription) -> io::Result<()> {
+    const ALERT_RECORD: u8 = 21;
+    const FATAL: u8 = 2;
+    client
+        .write_all(&[ALERT_RECORD, 3, 3, 0, 2, FATAL, alert.into()])
+        .await?;
+    client.shutdown().await
+}
+
+/// Whether a failed client handshake says that the client does not trust the certificate it was shown.
+pub(super) fn says_untrusted(e: &io::Error) -> bool {
+    let Some(error) = e
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    else {
+        return false;
+    };
+    matches!(
+        error,
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnsupportedCertificate
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_reads_the_alert_that_was_sent() {
+        let mut wire = Vec::new();
+        send(&mut wire, AlertDescription::UnknownCA).await.unwrap();
+        assert_eq!(wire, [21, 3, 3, 0, 2, 2, 48]);
+    }
+
+    #[test]
+    fn only_certificate_alerts_mean_distrust() {
+        let wrap = |e: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, e);
+        assert!(says_untrusted(&wrap(rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+        ))));
+        assert!(!says_untrusted(&wrap(rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure
+        ))));
+        assert!(!says_untrusted(&io::ErrorKind::UnexpectedEof.into()));
+    }
+}

@@ -1,0 +1,141 @@
+//! One thread and one current-thread runtime per core: a connection and its upstream stay on the core that accepted it.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::Interceptor;
+use super::listeners::NamespaceListeners;
+use crate::identity::Netns;
+
+/// Pause after `accept` fails for want of descriptors or memory; trying at once would only burn the core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often draining looks whether the last connection has ended.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+enum Command {
+    Listen(Arc<Netns>, Vec<TcpListener>),
+    Close(u64),
+}
+
+/// The threads that carry connections.
+pub struct Workers {
+    interceptor: Arc<Interceptor>,
+    commands: Vec<mpsc::UnboundedSender<Command>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts `count` threads.
+    ///
+    /// # Errors
+    /// A thread or its runtime cannot be made.
+    pub fn start(interceptor: Arc<Interceptor>, count: usize) -> io::Result<Self> {
+        let (mut commands, mut threads) = (Vec::new(), Vec::new());
+        for index in 0..count {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            // Unbounded, because only the agent itself sends: two commands in the life of a namespace.
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let interceptor = interceptor.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || runtime.block_on(run(&interceptor, receiver)))?;
+            commands.push(sender);
+            threads.push(thread);
+        }
+        Ok(Self {
+            interceptor,
+            commands,
+            threads,
+        })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Gives each worker its share of a namespace's listeners.
+    pub fn listen(&self, netns: &Arc<Netns>, listeners: NamespaceListeners) {
+        for (worker, sockets) in self.commands.iter().zip(listeners.per_worker) {
+            self.tell(worker, Command::Listen(netns.clone(), sockets));
+        }
+    }
+
+    /// Closes the listeners of a namespace; its connections go on.
+    pub fn close(&self, cookie: u64) {
+        for worker in &self.commands {
+            self.tell(worker, Command::Close(cookie));
+        }
+    }
+
+    fn tell(&self, worker: &mpsc::UnboundedSender<Command>, command: Command) {
+        if worker.send(command).is_err() {
+            tracing::error!("a worker thread has ended; its share of connections is not accepted any more");
+        }
+    }
+
+    /// Waits until the open connections have ended, `limit` at most, then ends the threads and what is still open.
+    pub async fn drain(self, limit: Duration) {
+        let deadline = tokio::time::Instant::now() + limit;
+        while !self.interceptor.live.is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+        drop(self.commands);
+        for thread in self.threads {
+            // The runtime drops its tasks: each exchange under way settles and records itself.
+            if tokio::task::spawn_blocking(move || thread.join()).await.is_err() {
+                tracing::error!("a worker thread panicked");
+            }
+        }
+    }
+}
+
+async fn run(interceptor: &Arc<Interceptor>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let mut accepting: HashMap<u64, Vec<AbortHandle>> = HashMap::new();
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Listen(netns, sockets) => {
+                let loops = accepting.entry(netns.cookie()).or_default();
+                for socket in sockets {
+                    match tokio::net::TcpListener::from_std(socket) {
+                        Ok(listener) => {
+                            let task = accept(interceptor.clone(), listener, netns.clone());
+                            loops.push(tokio::spawn(task).abort_handle());
+                        }
+                        Err(error) => tracing::error!(%error, "a listener cannot be used"),
+                    }
+                }
+            }
+            Command::Close(cookie) => {
+                for task in accepting.remove(&cookie).into_iter().flatten() {
+                    task.abort();
+                }
+            }
+        }
+    }
+}
+
+async fn accept(interceptor: Arc<Interceptor>, listener: tokio::net::TcpListener, netns: Arc<Netns>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(interceptor.clone().handle(stream, netns.clone()));
+            }
+            // The client has left the queue already.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::error!(%error, "connections cannot be accepted; raise the limit of open files if it is that");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
