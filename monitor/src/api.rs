@@ -1,7 +1,7 @@
 //! The local API: JSON over a Unix socket for the command line and for tools on the node, and metrics and health checks
 //! over loopback TCP.
 //!
-//! Who may ask is decided by the kernel's word on the peer ([`peer`]), before anything of the request is read. Handlers
+//! Who may ask is decided by the kernel's word on the peer, before anything of the request is read. Handlers
 //! read snapshots; none of them touches the data path.
 
 mod feed;

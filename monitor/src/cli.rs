@@ -76,7 +76,11 @@ pub fn main() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success.into(),
         Err(error) => {
             // Nothing can be said where standard error is closed; the exit code still tells.
-            let _closed = writeln!(io::stderr(), "weir: {error}");
+            let _closed = match &error {
+                // Each line begins with `file:line:column:`, which editors and CI look for.
+                CliError::Config(_) => writeln!(io::stderr(), "{error}"),
+                _ => writeln!(io::stderr(), "weir: {error}"),
+            };
             error.exit().into()
         }
     }
