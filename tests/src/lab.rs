@@ -10,6 +10,7 @@
 //! process died leaves a slot that nobody holds; the next start removes what is left of it.
 
 pub(crate) mod address;
+pub(crate) mod agent;
 pub(crate) mod authority;
 pub(crate) mod cgroup;
 pub(crate) mod dns;
@@ -58,7 +59,7 @@ impl Lab {
         for address in plan.services() {
             internet.add_address(&address)?;
         }
-        let authority = Arc::new(Authority::new(&plan)?);
+        let authority = Arc::new(Authority::new()?);
         fs::write(slot.dir().join("lab-ca.pem"), authority.ca_pem())?;
         fs::write(
             slot.dir().join("resolv.conf"),
@@ -87,6 +88,11 @@ impl Lab {
         let netns = Netns::create(&format!("{}-{name}", self.slot.name()))?;
         self.link(Some(&netns))?;
         Ok(netns)
+    }
+
+    /// The netns of everything outside.
+    pub(crate) fn internet(&self) -> &Netns {
+        &self.internet
     }
 
     /// The directory of this lab; readable for every user, gone with the lab.

@@ -20,11 +20,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-pub(crate) use golden::{Captured, Golden, Step};
-pub(crate) use log::{Ended, Log, Served};
+pub(crate) use count::text as tokens;
+pub(crate) use golden::{Golden, Step};
+pub(crate) use log::{Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
-use crate::lab::address::{ANTHROPIC, AddressPlan, COMPATIBLE, HOSTS, Host, ORDINARY, SCRIPTED};
+use crate::lab::address::{
+    ANTHROPIC, AddressPlan, BENCH, DEAD, HOSTS, Host, ORDINARY, ORDINARY_ALONE, SCRIPTED,
+};
 use crate::lab::authority::Authority;
 use crate::lab::netns::Netns;
 
@@ -65,15 +68,7 @@ impl Providers {
         let either = TlsAcceptor::from(Arc::new(authority.server_config(&[b"h2", b"http/1.1"])?));
         // Raw bytes are scripted as HTTP/1.1.
         let http1 = TlsAcceptor::from(Arc::new(authority.server_config(&[b"http/1.1"])?));
-        let mut numbers: Vec<Host> = HOSTS
-            .into_iter()
-            .filter(|host| *host != crate::lab::address::DEAD)
-            .collect();
-        numbers.dedup_by_key(|host| host.number);
-        for host in numbers {
-            if host == ORDINARY {
-                continue;
-            }
+        for host in served() {
             let acceptor = if host == SCRIPTED { &http1 } else { &either };
             for address in [IpAddr::V4(plan.v4(host)), IpAddr::V6(plan.v6(host))] {
                 let listener = listen(internet, SocketAddr::new(address, 443))?;
@@ -93,9 +88,8 @@ impl Providers {
             self.log.accepted();
             let (providers, acceptor) = (self.clone(), acceptor.clone());
             tokio::spawn(async move {
-                if let Err(error) = providers.connection(stream, peer, acceptor).await {
-                    providers.log.failed(&format!("{error:#}"));
-                }
+                // A client that goes away in the middle is a client's right; what it sent is on record.
+                let _ended = providers.connection(stream, peer, acceptor).await;
             });
         }
     }
@@ -118,11 +112,12 @@ impl Providers {
             let (providers, arrival) = (providers.clone(), arrival.clone());
             async move {
                 match arrival.host.as_str() {
-                    host if host == ORDINARY.name => ordinary::answer(request).await,
+                    host if [ORDINARY.name, ORDINARY_ALONE.name].contains(&host) => {
+                        ordinary::answer(request).await
+                    }
                     host if host == ANTHROPIC.name => {
                         anthropic::answer(request, arrival, providers.log).await
                     }
-                    host if host == COMPATIBLE.name => openai::answer(request, arrival, providers.log).await,
                     _ => openai::answer(request, arrival, providers.log).await,
                 }
             }
@@ -142,6 +137,17 @@ impl Providers {
         }
         Ok(())
     }
+}
+
+/// One host for every address that these servers listen on: the dead one's and the bench's are not theirs.
+fn served() -> Vec<Host> {
+    let mut hosts: Vec<Host> = HOSTS
+        .into_iter()
+        .filter(|host| ![DEAD, BENCH].contains(host))
+        .collect();
+    hosts.sort_by_key(|host| host.number);
+    hosts.dedup_by_key(|host| host.number);
+    hosts
 }
 
 fn listen(netns: &Netns, address: SocketAddr) -> Result<TcpListener> {

@@ -68,9 +68,32 @@ pub(crate) const DEAD: Host = Host {
     cnames: &[],
 };
 
+/// The bench's upstream.
+pub(crate) const BENCH: Host = Host {
+    name: "bench.scripted.test",
+    number: 70,
+    cnames: &[],
+};
+/// An ordinary site at an address of its own.
+pub(crate) const ORDINARY_ALONE: Host = Host {
+    name: "alone.example.test",
+    number: 80,
+    cnames: &[],
+};
+
 /// Every host with a name in the lab's DNS.
-pub(crate) const HOSTS: [Host; 9] = [
-    OPENAI, ANTHROPIC, COMPATIBLE, SCRIPTED, ORDINARY, EXPIRED, WRONG_NAME, UNKNOWN_CA, DEAD,
+pub(crate) const HOSTS: [Host; 11] = [
+    OPENAI,
+    ANTHROPIC,
+    COMPATIBLE,
+    SCRIPTED,
+    ORDINARY,
+    ORDINARY_ALONE,
+    EXPIRED,
+    WRONG_NAME,
+    UNKNOWN_CA,
+    DEAD,
+    BENCH,
 ];
 
 const DNS_NUMBER: u8 = 53;

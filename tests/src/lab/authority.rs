@@ -8,30 +8,35 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{default_provider, sign::any_supported_type};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 
-use super::address::{AddressPlan, EXPIRED, HOSTS, UNKNOWN_CA, WRONG_NAME};
+use super::address::{EXPIRED, HOSTS, UNKNOWN_CA, WRONG_NAME};
 
 /// The CA of one lab, and a leaf for every host.
 #[derive(Debug)]
 pub(crate) struct Authority {
     pem: String,
-    der: CertificateDer<'static>,
     leaves: Arc<Leaves>,
 }
 
 #[derive(Debug)]
-struct Leaves(HashMap<&'static str, Arc<CertifiedKey>>);
+struct Leaves(HashMap<&'static str, Leaf>);
+
+#[derive(Debug)]
+struct Leaf {
+    certified: Arc<CertifiedKey>,
+    pem: String,
+}
 
 impl Authority {
     /// A new CA with new keys.
-    pub(crate) fn new(_plan: &AddressPlan) -> Result<Self> {
-        let (pem, der, issuer) = authority("Weir lab CA")?;
-        let (_, _, stranger) = authority("Nobody's CA")?;
+    pub(crate) fn new() -> Result<Self> {
+        let (pem, issuer) = authority("Weir lab CA")?;
+        let (_, stranger) = authority("Nobody's CA")?;
         let mut leaves = HashMap::new();
         for host in HOSTS {
             let issuer = if host == UNKNOWN_CA { &stranger } else { &issuer };
@@ -40,11 +45,10 @@ impl Authority {
             } else {
                 host.name
             };
-            leaves.insert(host.name, Arc::new(leaf(name, host == EXPIRED, issuer)?));
+            leaves.insert(host.name, leaf(name, host == EXPIRED, issuer)?);
         }
         Ok(Self {
             pem,
-            der,
             leaves: Arc::new(Leaves(leaves)),
         })
     }
@@ -56,14 +60,19 @@ impl Authority {
 
     /// The leaf of a host, as its server sends it.
     pub(crate) fn leaf(&self, host: &str) -> Option<&CertificateDer<'static>> {
-        self.leaves.0.get(host).and_then(|key| key.cert.first())
+        self.leaves
+            .0
+            .get(host)
+            .and_then(|leaf| leaf.certified.cert.first())
     }
 
-    /// A root store with this CA only.
-    pub(crate) fn roots(&self) -> Result<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der.clone())?;
-        Ok(roots)
+    /// Certificate and key of a host as PEM, for a server in another process.
+    pub(crate) fn identity_pem(&self, host: &str) -> Result<&str> {
+        self.leaves
+            .0
+            .get(host)
+            .map(|leaf| leaf.pem.as_str())
+            .with_context(|| format!("no leaf for {host}"))
     }
 
     /// A server configuration that chooses the leaf by SNI and offers these protocols.
@@ -79,22 +88,23 @@ impl Authority {
 
 impl ResolvesServerCert for Leaves {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.get(hello.server_name()?).cloned()
+        self.0
+            .get(hello.server_name()?)
+            .map(|leaf| Arc::clone(&leaf.certified))
     }
 }
 
-fn authority(name: &str) -> Result<(String, CertificateDer<'static>, Issuer<'static, KeyPair>)> {
+fn authority(name: &str) -> Result<(String, Issuer<'static, KeyPair>)> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    let (pem, der) = (certificate.pem(), certificate.der().clone());
-    Ok((pem, der, Issuer::new(params, key)))
+    Ok((certificate.pem(), Issuer::new(params, key)))
 }
 
-fn leaf(name: &str, expired: bool, issuer: &Issuer<'_, KeyPair>) -> Result<CertifiedKey> {
+fn leaf(name: &str, expired: bool, issuer: &Issuer<'_, KeyPair>) -> Result<Leaf> {
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -108,5 +118,9 @@ fn leaf(name: &str, expired: bool, issuer: &Issuer<'_, KeyPair>) -> Result<Certi
     let certificate = params.signed_by(&key, issuer)?;
     let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| anyhow::anyhow!(error))?;
     let signing = any_supported_type(&private).context("loading a leaf's key")?;
-    Ok(CertifiedKey::new(vec![certificate.der().clone()], signing))
+    let certified = Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing));
+    Ok(Leaf {
+        certified,
+        pem: format!("{}{}", certificate.pem(), key.serialize_pem()),
+    })
 }

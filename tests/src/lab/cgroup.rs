@@ -14,34 +14,28 @@ const EMPTY_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Cgroup {
     path: PathBuf,
-    relative: String,
 }
 
 impl Cgroup {
     /// A new cgroup at the root of the hierarchy.
     pub(crate) fn create(name: &str) -> Result<Self> {
         let mount = cgroup2_mount()?;
-        Self::make(mount.join(name), format!("/{name}"))
+        Self::make(mount.join(name))
     }
 
     /// A child of this cgroup, made if it does not exist.
     pub(crate) fn child(&self, name: &str) -> Result<Self> {
-        Self::make(self.path.join(name), format!("{}/{name}", self.relative))
+        Self::make(self.path.join(name))
     }
 
-    fn make(path: PathBuf, relative: String) -> Result<Self> {
+    fn make(path: PathBuf) -> Result<Self> {
         fs::create_dir_all(&path).with_context(|| format!("creating cgroup {}", path.display()))?;
-        Ok(Self { path, relative })
+        Ok(Self { path })
     }
 
     /// Where it is in the file system.
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Its path as `/proc/<pid>/cgroup` shows it, from the hierarchy's root.
-    pub(crate) fn relative(&self) -> &str {
-        &self.relative
     }
 }
 

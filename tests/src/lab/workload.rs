@@ -24,11 +24,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(180);
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     name: String,
-    cgroup: Option<String>,
     netns: Option<Netns>,
     uid: Option<u32>,
     trust: Option<PathBuf>,
-    environment: Vec<(String, String)>,
     command: Vec<OsString>,
 }
 
@@ -63,11 +61,9 @@ impl Launch {
     pub(crate) fn new(name: &str, program: impl Into<OsString>) -> Self {
         Self {
             name: name.to_owned(),
-            cgroup: None,
             netns: None,
             uid: None,
             trust: None,
-            environment: Vec::new(),
             command: vec![program.into()],
         }
     }
@@ -75,12 +71,6 @@ impl Launch {
     /// Adds arguments.
     pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.command.extend(arguments.into_iter().map(Into::into));
-        self
-    }
-
-    /// Runs it in the cgroup of this name below the lab's, instead of one named after the workload.
-    pub(crate) fn cgroup(mut self, name: &str) -> Self {
-        self.cgroup = Some(name.to_owned());
         self
     }
 
@@ -102,15 +92,9 @@ impl Launch {
         self
     }
 
-    /// Sets a variable of its environment.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
     /// Starts it and waits until its program runs.
     pub(crate) async fn start(self, lab: &Lab) -> Result<Workload> {
-        let cgroup = lab.cgroup.child(self.cgroup.as_deref().unwrap_or(&self.name))?;
+        let cgroup = lab.cgroup.child(&self.name)?;
         let mut command = Command::new(env::current_exe()?);
         command.arg(entry::SUBCOMMAND).arg("--cgroup").arg(cgroup.path());
         command.arg("--resolv-conf").arg(lab.resolv_conf());
@@ -133,7 +117,6 @@ impl Launch {
         if let Some(bundle) = &self.trust {
             command.env("SSL_CERT_FILE", bundle).env("CURL_CA_BUNDLE", bundle);
         }
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

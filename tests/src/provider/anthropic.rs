@@ -23,19 +23,19 @@ pub(super) async fn answer(
     match request.target.as_str() {
         "POST /v1/messages" => {}
         "GET /v1/models" => {
-            log.begin(request, 0);
+            log.begin(request);
             let model = json!({"type": "model", "id": "claude-sonnet-5-5", "display_name": "Claude Sonnet 5.5",
                 "created_at": "2025-09-29T00:00:00Z"});
             let list = json!({"data": [model], "has_more": false, "first_id": "claude-sonnet-5-5", "last_id": "claude-sonnet-5-5"});
             return whole(200, &list, None, None);
         }
         _ => {
-            log.begin(request, 0);
+            log.begin(request);
             return whole(404, &error("not_found_error", "Not Found"), None, None);
         }
     }
     if !request.json.is_object() {
-        log.begin(request, 0);
+        log.begin(request);
         return whole(
             400,
             &error("invalid_request_error", "The request body is not valid JSON"),
@@ -46,7 +46,7 @@ pub(super) async fn answer(
     let json = request.json.clone();
     let script = script(&json, &headers);
     let input = count::anthropic_prompt(&json);
-    let served = log.begin(request, input);
+    let served = log.begin(request);
     if let Some(status) = script.status {
         let body = error(
             if status == 529 {

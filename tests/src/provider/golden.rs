@@ -112,7 +112,7 @@ impl Golden {
                 send(tls, b"HTTP/1.1 100 Continue\r\n\r\n").await?;
                 continued = true;
             }
-            let mut piece = [0; 16 * 1024];
+            let mut piece = vec![0; 16 * 1024];
             let read = tls.read(&mut piece).await;
             match read {
                 Ok(read) if read > 0 => buffer.extend_from_slice(piece.get(..read).unwrap_or_default()),

@@ -15,7 +15,6 @@ use super::count::Tokens;
 pub(crate) struct Log {
     served: Mutex<Vec<Arc<Served>>>,
     accepted: AtomicU64,
-    failures: Mutex<Vec<String>>,
 }
 
 /// One request a provider received, and how its answer went.
@@ -23,8 +22,6 @@ pub(crate) struct Log {
 pub(crate) struct Served {
     /// Where it came from.
     pub(crate) arrival: Arrival,
-    /// Method and path.
-    pub(crate) target: String,
     /// Header lines in order of arrival, names lower-case.
     pub(crate) headers: Vec<(String, String)>,
     /// The body as received.
@@ -33,8 +30,6 @@ pub(crate) struct Served {
     pub(crate) model: String,
     /// Whether a stream was asked for.
     pub(crate) stream: bool,
-    /// The provider's own prompt count.
-    pub(crate) input: Tokens,
     progress: Mutex<Progress>,
 }
 
@@ -64,19 +59,9 @@ impl Log {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Keeps the reason a connection failed for.
-    pub(super) fn failed(&self, reason: &str) {
-        self.failures.lock().push(reason.to_owned());
-    }
-
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Reasons that connections failed for.
-    pub(crate) fn failures(&self) -> Vec<String> {
-        self.failures.lock().clone()
     }
 
     /// Everything served so far.
@@ -94,15 +79,13 @@ impl Log {
     }
 
     /// Starts the record of a request.
-    pub(super) fn begin(&self, request: Request, input: Tokens) -> Arc<Served> {
+    pub(super) fn begin(&self, request: Request) -> Arc<Served> {
         let served = Arc::new(Served {
             model: request.json["model"].as_str().unwrap_or_default().to_owned(),
             stream: request.json["stream"].as_bool().unwrap_or_default(),
             arrival: request.arrival,
-            target: request.target,
             headers: request.headers,
             body: request.body,
-            input,
             progress: Mutex::default(),
         });
         self.served.lock().push(Arc::clone(&served));

@@ -25,14 +25,14 @@ pub(super) async fn answer(
     match request.target.as_str() {
         "POST /v1/chat/completions" | "POST /openai/v1/chat/completions" => {}
         "GET /v1/models" => {
-            log.begin(request, 0);
+            log.begin(request);
             let model =
                 json!({"id": "gpt-4o-mini", "object": "model", "created": CREATED, "owned_by": "lab"});
             return whole(200, &json!({"object": "list", "data": [model]}), None, None);
         }
         target => {
             let message = format!("Unknown request URL: {target}.");
-            log.begin(request, 0);
+            log.begin(request);
             return whole(
                 404,
                 &error(&message, "invalid_request_error", "unknown_url"),
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         }
     }
     if !request.json.is_object() {
-        log.begin(request, 0);
+        log.begin(request);
         let message = "We could not parse the JSON body of your request.";
         return whole(
             400,
@@ -54,7 +54,7 @@ pub(super) async fn answer(
     let script = script(&request, &headers);
     let input = count::openai_prompt(&request.json);
     let json = request.json.clone();
-    let served = log.begin(request, input);
+    let served = log.begin(request);
     if let Some(status) = script.status {
         let body = error(
             "The server had an error while processing your request.",

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `Write N words` | N words |
 //! | `Repeat: TEXT` | TEXT, streamed in pieces of three characters |
+//! | `Tell a card number` | a sentence with one, streamed in pieces of three characters |
 //! | `Use the tool` | a call of the first tool offered |
 //! | anything else | one fixed sentence |
 
@@ -35,6 +36,8 @@ const WORDS: [&str; 16] = [
 ];
 
 const GREETING: &str = "Hello from the lab: every answer here is scripted.";
+
+const CARD_ANSWER: &str = "The card is 4111 1111 1111 1111 and that is all.";
 
 /// Characters per streamed piece of a repeated text: a number or key is always split over several.
 const REPEAT_PIECE_CHARS: usize = 3;
@@ -84,6 +87,8 @@ impl Script {
             words(count)
         } else if let Some(text) = prompt.strip_prefix("Repeat: ") {
             in_pieces(text)
+        } else if prompt.starts_with("Tell a card number") {
+            in_pieces(CARD_ANSWER)
         } else {
             GREETING.split_inclusive(' ').map(str::to_owned).collect()
         };

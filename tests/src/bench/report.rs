@@ -1,0 +1,248 @@
+//! The figures of a run: a table for the terminal, JSON for everything else.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use serde_json::json;
+
+use super::connects::Connects;
+use super::load::{Streams, Window, percentile};
+use crate::lab::address::BENCH;
+use crate::lab::agent::Agent;
+
+/// Everything a run measured.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) lanes: Vec<Figures>,
+    pub(super) streams: Vec<StreamFigures>,
+    pub(super) connects: Vec<Connects>,
+    pub(super) idle_rss_kib: Option<u64>,
+}
+
+/// Median, least and greatest of the windows that count.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Spread {
+    median: f64,
+    min: f64,
+    max: f64,
+}
+
+/// A lane of plain requests.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    name: &'static str,
+    void: usize,
+    per_s: Vec<f64>,
+    p50_us: Vec<f64>,
+    p99_us: Vec<f64>,
+    cpu_us: Vec<f64>,
+    pub(super) rss_loaded_kib: Option<u64>,
+    pub(super) rss_after_kib: Option<u64>,
+}
+
+/// A lane of streams.
+#[derive(Debug)]
+pub(super) struct StreamFigures {
+    name: &'static str,
+    streams: Streams,
+    cpu_us_per_stream: Option<f64>,
+}
+
+impl Figures {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a window; one with a failed request is void.
+    pub(super) fn add(&mut self, window: &Window, cpu: Option<Duration>) {
+        if window.failed > 0 || window.requests == 0 {
+            self.void += 1;
+            return;
+        }
+        let requests = window.requests as f64;
+        self.per_s.push(requests / window.seconds);
+        self.p50_us.push(window.p50_us);
+        self.p99_us.push(window.p99_us);
+        self.cpu_us
+            .extend(cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / requests));
+    }
+
+    /// Windows so far, void ones included.
+    pub(super) fn windows(&self) -> usize {
+        self.per_s.len() + self.void
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "lane": self.name, "windows": self.per_s.len(), "void_windows": self.void,
+            "requests_per_s": spread(&self.per_s), "p50_us": spread(&self.p50_us), "p99_us": spread(&self.p99_us),
+            "cpu_us_per_request": (!self.cpu_us.is_empty()).then(|| spread(&self.cpu_us)),
+            "rss_loaded_kib": self.rss_loaded_kib, "rss_after_kib": self.rss_after_kib,
+        })
+    }
+}
+
+impl StreamFigures {
+    pub(super) fn new(name: &'static str, streams: Streams, cpu: Option<Duration>) -> Self {
+        let cpu_us_per_stream = cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / (streams.whole.max(1) as f64));
+        Self {
+            name,
+            streams,
+            cpu_us_per_stream,
+        }
+    }
+}
+
+impl Report {
+    /// Fails when the requests of the weir lane are not on record: a lane that bypassed the agent measures nothing.
+    pub(super) async fn check_inspected(&self, agent: &Agent) -> Result<()> {
+        let (_, metrics) = agent.page("/metrics").await?;
+        let recorded: f64 = metrics
+            .lines()
+            .filter(|line| line.starts_with("weir_exchanges_total"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum();
+        ensure!(
+            recorded > 1000.0,
+            "the agent has only {recorded} exchanges to {} on record",
+            BENCH.name
+        );
+        Ok(())
+    }
+
+    /// The table, with each lane's CPU beside the floor's.
+    pub(super) fn table(&self) -> String {
+        let floor = self
+            .lanes
+            .iter()
+            .find(|lane| lane.name == "relay")
+            .map(|lane| spread(&lane.cpu_us).median);
+        let mut plain = Table::new();
+        plain.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        plain.set_header([
+            "lane",
+            "requests/s (min-max)",
+            "p50 µs",
+            "p99 µs",
+            "CPU µs/request (min-max)",
+            "× floor",
+            "RSS MiB loaded",
+            "after",
+            "void",
+        ]);
+        for lane in &self.lanes {
+            let (rate, cpu) = (spread(&lane.per_s), spread(&lane.cpu_us));
+            let none = lane.cpu_us.is_empty();
+            plain.add_row([
+                lane.name.to_owned(),
+                format!("{:.0} ({:.0}-{:.0})", rate.median, rate.min, rate.max),
+                format!("{:.0}", spread(&lane.p50_us).median),
+                format!("{:.0}", spread(&lane.p99_us).median),
+                if none {
+                    "-".to_owned()
+                } else {
+                    format!("{:.1} ({:.1}-{:.1})", cpu.median, cpu.min, cpu.max)
+                },
+                floor
+                    .filter(|_| !none)
+                    .map_or_else(|| "-".to_owned(), |floor| format!("{:.2}", cpu.median / floor)),
+                mib(lane.rss_loaded_kib),
+                mib(lane.rss_after_kib),
+                lane.void.to_string(),
+            ]);
+        }
+        let base = self
+            .streams
+            .iter()
+            .find(|lane| lane.name == "upstream")
+            .map(|lane| lane.streams.first_p50_us)
+            .unwrap_or_default();
+        let mut streams = Table::new();
+        streams.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        streams.set_header([
+            "lane (64 deltas, 20 ms apart)",
+            "streams",
+            "failed",
+            "first delta µs p50",
+            "added",
+            "p99",
+            "gap µs p50",
+            "p99",
+            "CPU µs/stream",
+        ]);
+        for lane in &self.streams {
+            let figures = &lane.streams;
+            streams.add_row([
+                lane.name.to_owned(),
+                figures.whole.to_string(),
+                figures.failed.to_string(),
+                format!("{:.0}", figures.first_p50_us),
+                format!("{:+.0}", figures.first_p50_us - base),
+                format!("{:.0}", figures.first_p99_us),
+                format!("{:.0}", figures.gap_p50_us),
+                format!("{:.0}", figures.gap_p99_us),
+                lane.cpu_us_per_stream
+                    .map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.0}")),
+            ]);
+        }
+        let mut kernel = Table::new();
+        kernel.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        kernel.set_header([
+            "connections",
+            "kernel program",
+            "calls",
+            "ns/call",
+            "ns/connection",
+        ]);
+        for series in &self.connects {
+            for program in &series.programs {
+                kernel.add_row([
+                    format!("{} {}", series.connections, series.what),
+                    program.name.clone(),
+                    program.calls.to_string(),
+                    format!("{:.0}", program.ns_per_call),
+                    format!("{:.0}", program.ns_per_connection),
+                ]);
+            }
+        }
+        format!(
+            "{plain}\n\n{streams}\n\n{kernel}\n\nagent idle: {} MiB resident",
+            mib(self.idle_rss_kib)
+        )
+    }
+
+    /// The same as JSON.
+    pub(super) fn json(&self) -> Result<String> {
+        let streams: Vec<_> = self
+            .streams
+            .iter()
+            .map(|lane| json!({"lane": lane.name, "figures": lane.streams, "cpu_us_per_stream": lane.cpu_us_per_stream}))
+            .collect();
+        let lanes: Vec<_> = self.lanes.iter().map(Figures::json).collect();
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        let cores = std::thread::available_parallelism()?.get();
+        Ok(serde_json::to_string_pretty(&json!({
+            "machine": {"cores": cores, "kernel": kernel.trim()},
+            "plain": lanes, "streamed": streams, "connect_hook": self.connects, "agent_idle_rss_kib": self.idle_rss_kib,
+        }))?)
+    }
+}
+
+fn spread(values: &[f64]) -> Spread {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    Spread {
+        median: percentile(&sorted, 0.5),
+        min: sorted.first().copied().unwrap_or_default(),
+        max: sorted.last().copied().unwrap_or_default(),
+    }
+}
+
+fn mib(kib: Option<u64>) -> String {
+    kib.map_or_else(|| "-".to_owned(), |kib| format!("{:.1}", kib as f64 / 1024.0))
+}

@@ -1,0 +1,5 @@
+//! Small raw clients of the lab's own, for what no SDK or curl does on purpose: thousands of connects from many
+//! threads, bytes in chosen pieces, broken bytes. They know nothing of the agent.
+
+pub(crate) mod connects;
+pub(crate) mod replay;

@@ -1,0 +1,255 @@
+//! What policy does not edit leaves as it came: golden exchanges over the real path, split everywhere.
+
+mod golden;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+
+use super::runner::Test;
+use super::stage::Stage;
+use crate::client::replay::{Talk, Turn};
+use crate::lab::address::SCRIPTED;
+use crate::provider::Step;
+use golden::{Golden, all};
+
+/// Piece sizes that every golden exchange is sent in, both ways. 1 splits everything; the others hit other boundaries.
+const PIECES: [usize; 4] = [1, 2, 7, 64];
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        Test::new("byte_identity::in_one_piece", whole),
+        Test::new("byte_identity::in_small_pieces", pieces),
+        Test::new("byte_identity::requests_split_at_every_byte", request_splits),
+        Test::new("byte_identity::responses_split_at_every_byte", response_splits),
+        Test::new("byte_identity::pipelined_requests", pipelined),
+        Test::new("byte_identity::under_policies_that_find_nothing", under_policies),
+    ]
+}
+
+async fn whole(stage: Arc<Stage>) -> Result<()> {
+    let cases: Vec<Case> = all().into_iter().map(Case::whole).collect();
+    check(&stage, "golden-whole", cases).await
+}
+
+async fn pieces(stage: Arc<Stage>) -> Result<()> {
+    for size in PIECES {
+        let cases = all().into_iter().map(|golden| Case {
+            request_pieces: Some(size),
+            response_pieces: Some(size),
+            ..Case::whole(golden)
+        });
+        check(&stage, &format!("golden-pieces-{size}"), cases.collect()).await?;
+    }
+    Ok(())
+}
+
+async fn request_splits(stage: Arc<Stage>) -> Result<()> {
+    for golden in all().into_iter().filter(|golden| golden.split_request) {
+        let splits = (1..golden.request("x").len()).map(|at| Case {
+            request_split: Some(at),
+            ..Case::whole(golden.clone())
+        });
+        check(
+            &stage,
+            &format!("golden-request-{}", golden.name),
+            splits.collect(),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn response_splits(stage: Arc<Stage>) -> Result<()> {
+    for golden in all()
+        .into_iter()
+        .filter(|golden| golden.split_response && !golden.closes)
+    {
+        let splits = (1..golden.response.len()).map(|at| Case {
+            response_split: Some(at),
+            ..Case::whole(golden.clone())
+        });
+        check(
+            &stage,
+            &format!("golden-response-{}", golden.name),
+            splits.collect(),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn under_policies(stage: Arc<Stage>) -> Result<()> {
+    for policy in ["redact-golden", "large-budget-golden"] {
+        let cases = all()
+            .into_iter()
+            .filter(|golden| golden.readable)
+            .map(|golden| Case {
+                response_pieces: Some(64),
+                ..Case::whole(golden)
+            });
+        check(&stage, policy, cases.collect()).await.context(policy)?;
+    }
+    Ok(())
+}
+
+/// Requests written at once, before the first answer.
+async fn pipelined(stage: Arc<Stage>) -> Result<()> {
+    let goldens: Vec<Golden> = all()
+        .into_iter()
+        .filter(|golden| !golden.closes && !golden.expects)
+        .collect();
+    let (mut requests, mut responses): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+    for golden in &goldens {
+        let case = format!("pipelined-{}", golden.name);
+        stage
+            .lab
+            .golden
+            .lay(&case, vec![Step::Send(golden.response.clone())]);
+        requests.extend(golden.request(&case));
+        responses.extend(&golden.response);
+    }
+    let talk = Talk::tls(
+        SCRIPTED.name,
+        stage.trust.clone(),
+        vec![Turn::new(&requests, Some(responses.len()))],
+    );
+    let (_, heard) = stage.talk("golden-pipelined", &[talk]).await?;
+    let heard = heard.first().context("nothing heard")?;
+    ensure!(
+        heard.turns.concat() == responses,
+        "answers differ: {:?} {}",
+        heard.error,
+        text(&heard.turns.concat())
+    );
+    for golden in &goldens {
+        let case = format!("pipelined-{}", golden.name);
+        let captured = stage.lab.golden.captured(&case);
+        ensure!(
+            captured
+                .first()
+                .is_some_and(|captured| captured.bytes == golden.request(&case)),
+            "{case}: {captured:?}"
+        );
+    }
+    Ok(())
+}
+
+/// One golden exchange and how it is split.
+struct Case {
+    golden: Golden,
+    request_pieces: Option<usize>,
+    request_split: Option<usize>,
+    response_pieces: Option<usize>,
+    response_split: Option<usize>,
+}
+
+impl Case {
+    fn whole(golden: Golden) -> Self {
+        Self {
+            golden,
+            request_pieces: None,
+            request_split: None,
+            response_pieces: None,
+            response_split: None,
+        }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let response = &self.golden.response;
+        let mut steps = match (self.response_pieces, self.response_split) {
+            (Some(size), _) => vec![Step::Pieces(response.clone(), size)],
+            (None, Some(at)) => {
+                let (head, tail) = response.split_at(at);
+                // Long enough for the first part to be read alone.
+                vec![
+                    Step::Send(head.to_vec()),
+                    Step::Wait(std::time::Duration::from_micros(300)),
+                    Step::Send(tail.to_vec()),
+                ]
+            }
+            (None, None) => vec![Step::Send(response.clone())],
+        };
+        if self.golden.closes {
+            steps.push(Step::Close);
+        }
+        steps
+    }
+
+    fn turn(&self, request: &[u8]) -> Turn {
+        let turn = Turn::new(
+            request,
+            (!self.golden.closes).then_some(self.golden.heard().len()),
+        );
+        match (self.request_pieces, self.request_split) {
+            (Some(size), _) => turn.in_pieces_of(size),
+            (None, Some(at)) => turn.split_at(at),
+            (None, None) => turn,
+        }
+    }
+}
+
+/// Holds all cases from one process: those that leave the connection open share one, the others have one each.
+async fn check(stage: &Stage, name: &str, cases: Vec<Case>) -> Result<()> {
+    let mut shared = Talk::tls(SCRIPTED.name, stage.trust.clone(), Vec::new());
+    let mut talks = Vec::new();
+    let mut expected: Vec<Vec<&Case>> = Vec::new();
+    let mut together = Vec::new();
+    let identifier = |index: usize| format!("{name}-{index}");
+    for (index, case) in cases.iter().enumerate() {
+        stage.lab.golden.lay(&identifier(index), case.steps());
+        let turn = case.turn(&case.golden.request(&identifier(index)));
+        if case.golden.closes {
+            talks.push(Talk::tls(SCRIPTED.name, stage.trust.clone(), vec![turn]));
+            expected.push(vec![case]);
+        } else {
+            shared.turns.push(turn);
+            together.push(case);
+        }
+    }
+    talks.push(shared);
+    expected.push(together);
+    let (_, heard) = stage.talk(name, &talks).await?;
+    for (heard, cases) in heard.iter().zip(&expected) {
+        for (case, came) in cases
+            .iter()
+            .zip(heard.turns.iter().map(Some).chain(std::iter::repeat(None)))
+        {
+            let golden = &case.golden;
+            let came = came.with_context(|| format!("{}: no answer: {:?}", golden.name, heard.error))?;
+            ensure!(
+                *came == golden.heard(),
+                "{} (request {:?}/{:?}, response {:?}/{:?}): the answer differs ({:?}):\n{}",
+                golden.name,
+                case.request_pieces,
+                case.request_split,
+                case.response_pieces,
+                case.response_split,
+                heard.error,
+                text(came)
+            );
+        }
+    }
+    for (index, case) in cases.iter().enumerate() {
+        let captured = stage.lab.golden.captured(&identifier(index));
+        let sent = case.golden.request(&identifier(index));
+        let came = captured
+            .first()
+            .map(|captured| captured.bytes.as_slice())
+            .unwrap_or_default();
+        ensure!(
+            captured.len() == 1 && came == sent,
+            "{} (request {:?}/{:?}): the provider got {} requests:\n{}",
+            case.golden.name,
+            case.request_pieces,
+            case.request_split,
+            captured.len(),
+            text(came)
+        );
+    }
+    Ok(())
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
