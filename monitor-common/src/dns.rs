@@ -19,8 +19,9 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// resolvers avoid both.
 pub const MAX_MESSAGE_BYTES: usize = 1_500;
 
-/// Answer records that are read. Public names of CDNs return at most 8 addresses behind a few aliases.
-pub const MAX_ANSWERS: u32 = 24;
+/// Addresses of one answer that are marked. Public names of CDNs give at most 8; the rest of a longer answer is not
+/// marked, and `dns_truncated` counts it. A power of two.
+pub const MAX_ADDRESSES: usize = 32;
 
 /// Seconds an address stays marked at least. Clients keep using an address past its TTL, and a mark that is too old
 /// costs a splice while a mark that is missing costs an unseen request.

@@ -3,8 +3,8 @@
 //! In the kernel, because the address must be marked before the workload reads the answer: an agent that read a copy
 //! would lose the race with `connect`. Steps:
 //! 1. `packet`: is this an IP packet with UDP from port 53, and where is its payload?
-//! 2. `question`: walk the question's name once to its end, then backwards, hashing it, and look each suffix up.
-//! 3. `answers`: walk the answer records and mark each A and AAAA address. The owner names are not compared: they
+//! 2. `question`: walk the question's name to its end, then back, hashing it, and look the name and each suffix up.
+//! 3. `answers`: walk the answer records, then mark each A and AAAA address. The owner names are not compared: they
 //!    are the question's name or an alias of it, and only the question decides.
 //!
 //! A mark is a hint: several names share an address, and the TLS server name decides later. A forged answer can at most
@@ -18,7 +18,7 @@ use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::Reason;
-use monitor_common::dns::MAX_MESSAGE_BYTES;
+use monitor_common::dns::{MAX_ADDRESSES, MAX_MESSAGE_BYTES, MAX_NAME_BYTES};
 
 use crate::count::count;
 use crate::maps::DNS_SCRATCH;
@@ -33,25 +33,47 @@ const HEADER_BYTES: u32 = 12;
 /// What a cgroup_skb program returns to let the packet go on.
 const ACCEPT: i32 = 1;
 
+/// Labels of a name of the greatest length: a length byte and a byte each. A power of two, as above.
+const MAX_LABELS: usize = 128;
+const LABEL_MASK: u32 = MAX_LABELS as u32 - 1;
+/// A label is at most this long (RFC 1035 section 2.3.4).
+const MAX_LABEL_BYTES: u8 = 63;
+/// Hashes of suffixes, by their length and one more: a power of two above the longest name.
+const HASHES: usize = 256;
+const HASH_MASK: u32 = HASHES as u32 - 1;
+const PLACE_MASK: u32 = MAX_ADDRESSES as u32 - 1;
+
 /// A message under examination. What changes from step to step lives here and not in registers: the verifier follows
-/// each value it can tell apart on its own, and with the label's length in a register it came within two hundredths of
-/// the million instructions it examines at most.
+/// each value it can tell apart on its own, and examines a million instructions at most.
 #[repr(C)]
 pub(crate) struct Scratch {
     /// The message.
     bytes: [u8; SCRATCH_BYTES],
+    /// Hash of the last bytes of the question's name, by how many they are and one more.
+    hashes: [u64; HASHES],
+    /// Where each label of the question's name begins.
+    label_at: [u32; MAX_LABELS],
+    /// Where the data of each address record is.
+    places: [u32; MAX_ADDRESSES],
     /// Bytes of the message that were copied.
     length: u32,
     /// Where the walk is.
     at: u32,
+    /// Labels of the question's name.
+    labels: u32,
     /// Bytes left in the question's label.
     left_in_label: u32,
     /// Answer records left to read.
     answers: u32,
+    /// Address records found.
+    found: u32,
     /// 1 when the sender cut the message, or the copy is shorter than it.
     cut: u32,
+    /// Keeps the layout free of implicit padding.
+    reserved: u32,
 }
 
+const _: () = assert!(MAX_ADDRESSES.is_power_of_two() && MAX_NAME_BYTES < HASHES);
 const _: () = assert!(MAX_MESSAGE_BYTES < SCRATCH_BYTES);
 
 /// Marks what the answer gives.
@@ -78,8 +100,7 @@ fn read(ctx: &SkBuffContext, offset: u32, bytes: u32) -> Result<(), Reason> {
     }
     // Through memory, so that the compiler cannot drop the bounds the verifier wants to see beside the call.
     scratch.length = length;
-    // SAFETY: our own field.
-    let bounded = unsafe { core::ptr::read_volatile(&raw const scratch.length) } & INDEX_MASK;
+    let bounded = unknown(&scratch.length) & INDEX_MASK;
     if bounded == 0 {
         return Err(Reason::DnsMalformed);
     }
@@ -165,17 +186,59 @@ impl Scratch {
         self.long(at).to_be()
     }
 
-    /// Bytes left in the question's label, as a value the verifier knows nothing about.
     #[inline(always)]
-    fn left_in_label(&self) -> u32 {
-        // SAFETY: our own field.
-        unsafe { core::ptr::read_volatile(&raw const self.left_in_label) }
+    fn hash(&self, back: u32) -> u64 {
+        // SAFETY: masked to within the array, as for `byte`.
+        unsafe { core::ptr::read_volatile(self.hashes.as_ptr().add((back & HASH_MASK) as usize)) }
+    }
+
+    #[inline(always)]
+    fn set_hash(&mut self, back: u32, hash: u64) {
+        // SAFETY: masked to within the array.
+        unsafe { core::ptr::write_volatile(self.hashes.as_mut_ptr().add((back & HASH_MASK) as usize), hash) };
+    }
+
+    #[inline(always)]
+    fn label(&self, number: u32) -> u32 {
+        // SAFETY: masked to within the array.
+        unsafe { core::ptr::read_volatile(self.label_at.as_ptr().add((number & LABEL_MASK) as usize)) }
+    }
+
+    #[inline(always)]
+    fn set_label(&mut self, number: u32, at: u32) {
+        // SAFETY: masked to within the array.
+        unsafe {
+            core::ptr::write_volatile(self.label_at.as_mut_ptr().add((number & LABEL_MASK) as usize), at)
+        };
+    }
+
+    #[inline(always)]
+    fn place(&self, number: u32) -> u32 {
+        // SAFETY: masked to within the array.
+        unsafe { core::ptr::read_volatile(self.places.as_ptr().add((number & PLACE_MASK) as usize)) }
+    }
+
+    #[inline(always)]
+    fn set_place(&mut self, number: u32, place: u32) {
+        // SAFETY: masked to within the array.
+        unsafe {
+            core::ptr::write_volatile(
+                self.places.as_mut_ptr().add((number & PLACE_MASK) as usize),
+                place,
+            )
+        };
     }
 
     /// Where the walk is, as a value the verifier knows nothing about.
     #[inline(always)]
     fn position(&self) -> u32 {
-        // SAFETY: our own field.
-        unsafe { core::ptr::read_volatile(&raw const self.at) }
+        unknown(&self.at)
     }
+}
+
+/// A field of the scratch as a value the verifier knows nothing about: read from memory here and now.
+#[inline(always)]
+fn unknown(field: &u32) -> u32 {
+    // SAFETY: a reference is valid.
+    unsafe { core::ptr::read_volatile(field) }
 }

@@ -3,13 +3,11 @@
 use monitor_common::Reason;
 use monitor_common::dns::{MATCH_BELOW, MATCH_EXACT, MAX_NAME_BYTES, NameHash};
 
-use super::{HEADER_BYTES, Scratch};
+use super::{HEADER_BYTES, MAX_LABEL_BYTES, MAX_LABELS, Scratch, unknown};
 use crate::maps::NAMES;
 
 /// Bytes between the end of a name and the first answer: type and class (RFC 1035 section 4.1.2).
 const QUESTION_TAIL_BYTES: u32 = 4;
-/// A label is at most this long; a greater value begins a compression pointer, which a question has no use for.
-const MAX_LABEL_BYTES: u8 = 63;
 /// Stands for a dot inside a label, which must not look like a boundary between labels.
 const DOT_IN_LABEL: u8 = 0xff;
 
@@ -18,23 +16,25 @@ const DOT_IN_LABEL: u8 = 0xff;
 pub(super) fn listed(scratch: &mut Scratch) -> Result<bool, Reason> {
     to_text(scratch)?;
     let end = scratch.position();
+    hash_suffixes(scratch, end);
     let found = look_up(scratch, end);
     scratch.at = end + 1 + QUESTION_TAIL_BYTES;
     Ok(found)
 }
 
-/// Walks the name to its end and rewrites the copy on the way: length bytes become dots, letters small. Leaves the walk
-/// at the name's final zero.
+/// Walks the name to its end and rewrites the copy on the way: length bytes become dots, letters small. Notes where each
+/// label begins, and leaves the walk at the name's final zero.
 #[inline(always)]
 fn to_text(scratch: &mut Scratch) -> Result<(), Reason> {
     scratch.left_in_label = 0;
+    scratch.labels = 0;
     for step in 0..MAX_NAME_BYTES as u32 {
         let at = HEADER_BYTES + step;
         if at >= scratch.length {
             return Err(Reason::DnsMalformed);
         }
         let byte = scratch.byte(at);
-        let left_in_label = scratch.left_in_label();
+        let left_in_label = unknown(&scratch.left_in_label);
         if left_in_label != 0 {
             scratch.left_in_label = left_in_label - 1;
             scratch.set_byte(
@@ -49,39 +49,45 @@ fn to_text(scratch: &mut Scratch) -> Result<(), Reason> {
             scratch.at = at;
             return Ok(());
         } else if byte > MAX_LABEL_BYTES {
+            // A compression pointer, which a question has no use for, or nothing known.
             return Err(Reason::DnsMalformed);
         } else {
             scratch.left_in_label = u32::from(byte);
             scratch.set_byte(at, b'.');
+            let label = unknown(&scratch.labels);
+            scratch.set_label(label, at);
+            scratch.labels = label + 1;
         }
     }
     Err(Reason::DnsMalformed)
 }
 
-/// Walks back from the name's end, hashing, and looks up each suffix at its boundary. The text begins with a dot.
+/// Hashes back from the name's end, and notes at each byte the hash of what follows it. Runs over the name's beginning
+/// rather than stop there: a branch in each step costs the verifier more than the steps cost the kernel.
 #[inline(always)]
-fn look_up(scratch: &Scratch, end: u32) -> bool {
+fn hash_suffixes(scratch: &mut Scratch, end: u32) {
     let mut hash = NameHash::EMPTY;
     for back in 1..=MAX_NAME_BYTES as u32 {
-        let at = end.wrapping_sub(back);
-        if at < HEADER_BYTES || at >= end {
+        scratch.set_hash(back, hash.key());
+        hash = hash.before(scratch.byte(end.wrapping_sub(back)));
+    }
+}
+
+/// Looks up the whole name, then each suffix.
+#[inline(always)]
+fn look_up(scratch: &Scratch, end: u32) -> bool {
+    for label in 0..MAX_LABELS as u32 {
+        if label >= unknown(&scratch.labels) {
             return false;
         }
-        let byte = scratch.byte(at);
-        if byte == b'.' {
-            let wanted = if at == HEADER_BYTES {
-                MATCH_EXACT
-            } else {
-                MATCH_BELOW
-            };
-            // SAFETY: read at once, before anything else touches the map.
-            if let Some(kinds) = unsafe { NAMES.get(hash.key()) }
-                && kinds & wanted != 0
-            {
-                return true;
-            }
+        let hash = scratch.hash(end.wrapping_sub(scratch.label(label)));
+        let wanted = if label == 0 { MATCH_EXACT } else { MATCH_BELOW };
+        // SAFETY: read at once, before anything else touches the map.
+        if let Some(kinds) = unsafe { NAMES.get(hash) }
+            && kinds & wanted != 0
+        {
+            return true;
         }
-        hash = hash.before(byte);
     }
     false
 }
