@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::json;
 
-use crate::client::replay::{Heard, Talk, Turn};
+use crate::client::replay::{Heard, Talk, Turn, Until};
 use crate::lab::Lab;
 use crate::lab::address::ORDINARY;
 use crate::lab::agent::{Agent, AgentConfig};
@@ -167,7 +167,7 @@ async fn ordinary(lab: &Lab) -> Result<Heard> {
     let talk = Talk::tls(
         ORDINARY.name,
         lab.lab_bundle(),
-        vec![Turn::new(request.as_bytes(), None)],
+        vec![Turn::new(request.as_bytes(), Until::Close)],
     );
     let (plan, result) = (
         lab.dir().join("ordinary.json"),

@@ -1,6 +1,7 @@
 //! `weir-lab`: the lab, the demo, the bench and the end-to-end suites. `cargo xtask` builds and runs it.
 
 mod bench;
+mod chunked;
 mod client;
 mod demo;
 mod lab;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStdout;
 
@@ -72,7 +72,13 @@ impl Lane {
             .start(lab)
             .await?;
         let mut lines = lines(&mut load.child)?;
-        let _begin = lines.next_line().await?.context("the load did not begin")?;
+        if lines.next_line().await?.is_none() {
+            let (_, output) = load.finish().await?;
+            bail!(
+                "the load did not begin: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
         let mut figures = Figures::new(self.name);
         let cpu = |middle: Option<&Middle>| middle.map(Middle::cpu).transpose();
         let mut before = cpu(middle)?;

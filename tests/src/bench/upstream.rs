@@ -1,6 +1,6 @@
 //! The bench's upstream: canned answers on a thread of its own, so that what it costs is small and the same in all lanes.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +23,17 @@ const REQUEST_BYTES: usize = 16 * 1024;
 
 /// Serves the bench's host until the process ends.
 pub(super) fn serve(lab: &Lab) -> Result<()> {
-    let address = SocketAddr::from((lab.plan.v4(BENCH), 443));
-    let listener = lab.internet().inside(|| {
-        let listener = std::net::TcpListener::bind(address).with_context(|| format!("binding {address}"))?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
+    let addresses = [IpAddr::V4(lab.plan.v4(BENCH)), IpAddr::V6(lab.plan.v6(BENCH))];
+    let listeners = lab.internet().inside(|| {
+        addresses
+            .iter()
+            .map(|address| {
+                let listener = std::net::TcpListener::bind((*address, 443))
+                    .with_context(|| format!("binding {address}"))?;
+                listener.set_nonblocking(true)?;
+                Ok(listener)
+            })
+            .collect::<Result<Vec<_>>>()
     })?;
     let acceptor = TlsAcceptor::from(Arc::new(lab.authority.server_config(&[b"http/1.1"])?));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -35,7 +41,14 @@ pub(super) fn serve(lab: &Lab) -> Result<()> {
         .build()?;
     std::thread::Builder::new()
         .name("bench-upstream".to_owned())
-        .spawn(move || runtime.block_on(accept(listener, acceptor)))?;
+        .spawn(move || {
+            runtime.block_on(async {
+                for listener in listeners {
+                    tokio::spawn(accept(listener, acceptor.clone()));
+                }
+                std::future::pending::<()>().await;
+            });
+        })?;
     Ok(())
 }
 

@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::chunked;
+
 /// Pause between two pieces, so that they arrive as two.
 const PIECE_PAUSE: Duration = Duration::from_micros(200);
 
@@ -49,10 +51,21 @@ pub(crate) struct Turn {
     pub(crate) pieces: Vec<Vec<u8>>,
     /// Close the sending side afterwards.
     pub(crate) finish: bool,
-    /// Read so many bytes, or to the end.
-    pub(crate) read: Option<usize>,
+    /// How far to read.
+    pub(crate) until: Until,
     /// Give up after so long.
     pub(crate) within_ms: u64,
+}
+
+/// Where an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Until {
+    /// After so many bytes.
+    Bytes(usize),
+    /// At the end of the chunked body that follows a head.
+    Chunked,
+    /// When the other side closes.
+    Close,
 }
 
 /// What came of a talk.
@@ -91,12 +104,12 @@ impl Talk {
 }
 
 impl Turn {
-    /// Sends `bytes` at once and reads `read` bytes.
-    pub(crate) fn new(bytes: &[u8], read: Option<usize>) -> Self {
+    /// Sends `bytes` at once and reads the answer.
+    pub(crate) fn new(bytes: &[u8], until: Until) -> Self {
         Self {
             pieces: vec![bytes.to_vec()],
             finish: false,
-            read,
+            until,
             within_ms: 10_000,
         }
     }
@@ -212,7 +225,7 @@ impl Turn {
         };
         let hear = async {
             let mut buffer = vec![0; 64 * 1024];
-            while self.read.is_none_or(|wanted| bytes.len() < wanted) {
+            while !self.until.reached(bytes)? {
                 let read = reading.read(&mut buffer).await.context("reading")?;
                 if read == 0 {
                     return Ok(true);
@@ -228,5 +241,18 @@ impl Turn {
             said.context("writing")?;
         }
         Ok(closed)
+    }
+}
+
+impl Until {
+    fn reached(self, bytes: &[u8]) -> Result<bool> {
+        Ok(match self {
+            Self::Bytes(wanted) => bytes.len() >= wanted,
+            Self::Close => false,
+            Self::Chunked => match bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(end) => chunked::read(bytes.get(end + 4..).unwrap_or_default())?.is_some(),
+                None => false,
+            },
+        })
     }
 }

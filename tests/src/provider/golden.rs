@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::chunked;
+
 /// The header that names a request's case.
 const CASE_HEADER: &str = "x-lab-case";
 
@@ -174,48 +176,12 @@ fn request_length(buffer: &[u8]) -> Result<Option<usize>> {
     let body = buffer.get(head_length..).unwrap_or_default();
     let body_length = if field(&fields, "transfer-encoding").is_some_and(|coding| coding.contains("chunked"))
     {
-        chunked_length(body)?
+        chunked::read(body)?.map(|content| content.length)
     } else {
         let length = field(&fields, "content-length").map_or(Ok(0), str::parse::<usize>)?;
         (body.len() >= length).then_some(length)
     };
     Ok(body_length.map(|body_length| head_length + body_length))
-}
-
-/// The length of a chunked body with its trailers (RFC 9112, section 7.1), once all of it is there.
-fn chunked_length(body: &[u8]) -> Result<Option<usize>> {
-    let mut at = 0;
-    loop {
-        let Some(line) = line_at(body, at) else {
-            return Ok(None);
-        };
-        let size = std::str::from_utf8(line)?
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
-        let size = usize::from_str_radix(size, 16).context("chunk size")?;
-        at += line.len() + 2;
-        if size > 0 {
-            at += size + 2;
-            continue;
-        }
-        loop {
-            let Some(trailer) = line_at(body, at) else {
-                return Ok(None);
-            };
-            at += trailer.len() + 2;
-            if trailer.is_empty() {
-                return Ok(Some(at));
-            }
-        }
-    }
-}
-
-fn line_at(body: &[u8], at: usize) -> Option<&[u8]> {
-    let rest = body.get(at..)?;
-    let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
-    rest.get(..end)
 }
 
 #[cfg(test)]

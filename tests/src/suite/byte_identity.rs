@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::runner::Test;
 use super::stage::Stage;
-use crate::client::replay::{Talk, Turn};
+use crate::chunked;
+use crate::client::replay::{Talk, Turn, Until};
 use crate::lab::address::SCRIPTED;
 use crate::provider::Step;
 use golden::{Golden, all};
@@ -97,7 +98,7 @@ async fn under_policies(stage: Arc<Stage>) -> Result<()> {
 async fn pipelined(stage: Arc<Stage>) -> Result<()> {
     let goldens: Vec<Golden> = all()
         .into_iter()
-        .filter(|golden| !golden.closes && !golden.expects)
+        .filter(|golden| !golden.closes && !golden.expects && !golden.is_chunked())
         .collect();
     let (mut requests, mut responses): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
     for golden in &goldens {
@@ -112,7 +113,7 @@ async fn pipelined(stage: Arc<Stage>) -> Result<()> {
     let talk = Talk::tls(
         SCRIPTED.name,
         stage.trust.clone(),
-        vec![Turn::new(&requests, Some(responses.len()))],
+        vec![Turn::new(&requests, Until::Bytes(responses.len()))],
     );
     let (_, heard) = stage.talk("golden-pipelined", &[talk]).await?;
     let heard = heard.first().context("nothing heard")?;
@@ -176,57 +177,59 @@ impl Case {
         steps
     }
 
-    fn turn(&self, request: &[u8]) -> Turn {
-        let turn = Turn::new(
-            request,
-            (!self.golden.closes).then_some(self.golden.heard().len()),
-        );
-        match (self.request_pieces, self.request_split) {
+    /// What the client says: the whole request, or its head and, once it is told to go on, its body.
+    fn turns(&self, request: &[u8]) -> Vec<Turn> {
+        let until = self.golden.until();
+        if self.golden.expects {
+            let (head, body) = request.split_at(request.len() - self.golden.body_length());
+            let interim = Turn::new(head, Until::Bytes(golden::CONTINUE.len()));
+            return vec![interim, Turn::new(body, until)];
+        }
+        let turn = Turn::new(request, until);
+        vec![match (self.request_pieces, self.request_split) {
             (Some(size), _) => turn.in_pieces_of(size),
             (None, Some(at)) => turn.split_at(at),
             (None, None) => turn,
-        }
+        }]
     }
 }
 
 /// Holds all cases from one process: those that leave the connection open share one, the others have one each.
 async fn check(stage: &Stage, name: &str, cases: Vec<Case>) -> Result<()> {
-    let mut shared = Talk::tls(SCRIPTED.name, stage.trust.clone(), Vec::new());
-    let mut talks = Vec::new();
-    let mut expected: Vec<Vec<&Case>> = Vec::new();
-    let mut together = Vec::new();
     let identifier = |index: usize| format!("{name}-{index}");
+    let mut shared = Talk::tls(SCRIPTED.name, stage.trust.clone(), Vec::new());
+    let mut together = Vec::new();
+    let mut talks: Vec<(Talk, Vec<&Case>)> = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         stage.lab.golden.lay(&identifier(index), case.steps());
-        let turn = case.turn(&case.golden.request(&identifier(index)));
+        let turns = case.turns(&case.golden.request(&identifier(index)));
         if case.golden.closes {
-            talks.push(Talk::tls(SCRIPTED.name, stage.trust.clone(), vec![turn]));
-            expected.push(vec![case]);
+            talks.push((Talk::tls(SCRIPTED.name, stage.trust.clone(), turns), vec![case]));
         } else {
-            shared.turns.push(turn);
+            shared.turns.extend(turns);
             together.push(case);
         }
     }
-    talks.push(shared);
-    expected.push(together);
+    talks.push((shared, together));
+    let (talks, expected): (Vec<Talk>, Vec<Vec<&Case>>) = talks.into_iter().unzip();
     let (_, heard) = stage.talk(name, &talks).await?;
     for (heard, cases) in heard.iter().zip(&expected) {
-        for (case, came) in cases
-            .iter()
-            .zip(heard.turns.iter().map(Some).chain(std::iter::repeat(None)))
-        {
+        let mut came = heard.turns.iter();
+        for case in cases {
             let golden = &case.golden;
-            let came = came.with_context(|| format!("{}: no answer: {:?}", golden.name, heard.error))?;
+            let interim = if golden.expects { came.next() } else { None };
             ensure!(
-                *came == golden.heard(),
-                "{} (request {:?}/{:?}, response {:?}/{:?}): the answer differs ({:?}):\n{}",
-                golden.name,
-                case.request_pieces,
-                case.request_split,
-                case.response_pieces,
-                case.response_split,
+                interim.is_none_or(|interim| interim == golden::CONTINUE),
+                "{case}: not told to continue"
+            );
+            let answer = came
+                .next()
+                .with_context(|| format!("{case}: no answer: {:?}", heard.error))?;
+            ensure!(
+                same(&golden.response, answer)?,
+                "{case}: the answer differs ({:?}):\n{}",
                 heard.error,
-                text(came)
+                text(answer)
             );
         }
     }
@@ -238,16 +241,64 @@ async fn check(stage: &Stage, name: &str, cases: Vec<Case>) -> Result<()> {
             .map(|captured| captured.bytes.as_slice())
             .unwrap_or_default();
         ensure!(
-            captured.len() == 1 && came == sent,
-            "{} (request {:?}/{:?}): the provider got {} requests:\n{}",
-            case.golden.name,
-            case.request_pieces,
-            case.request_split,
+            captured.len() == 1 && same(&sent, came)?,
+            "{case}: the provider got {} requests:\n{}",
             captured.len(),
             text(came)
         );
     }
     Ok(())
+}
+
+/// Whether two messages are the same. Every byte counts but for where chunks begin and end: chunks belong to one hop
+/// (RFC 9112, section 7.1), and what is read in two pieces may go on in two.
+fn same(one: &[u8], other: &[u8]) -> Result<bool> {
+    let (Some((head, body)), Some((other_head, other_body))) = (in_two(one), in_two(other)) else {
+        return Ok(false);
+    };
+    if head != other_head {
+        return Ok(false);
+    }
+    if !head
+        .to_ascii_lowercase()
+        .windows(7)
+        .any(|window| window == b"chunked")
+    {
+        return Ok(body == other_body);
+    }
+    let contents =
+        |body| Ok::<_, anyhow::Error>(chunked::read(body)?.map(|content| (content.data, content.trailers)));
+    Ok(contents(body)? == contents(other_body)?)
+}
+
+/// Head and body; interim answers before it belong to the head.
+fn in_two(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    loop {
+        let rest = message.get(at..)?;
+        let end = at + rest.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+        if !rest.starts_with(b"HTTP/1.1 1") {
+            return Some(message.split_at(end));
+        }
+        at = end;
+    }
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            golden,
+            request_pieces,
+            request_split,
+            response_pieces,
+            response_split,
+        } = self;
+        write!(
+            formatter,
+            "{} (request in pieces of {request_pieces:?} or split at {request_split:?}, answer {response_pieces:?} or {response_split:?})",
+            golden.name
+        )
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

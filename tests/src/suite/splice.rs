@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::runner::Test;
 use super::stage::{Stage, check_attribution};
-use crate::client::replay::{Talk, Turn};
+use crate::client::replay::{Talk, Turn, Until};
 use crate::lab::address::ORDINARY;
 use crate::provider::page;
 
@@ -41,8 +41,8 @@ async fn ordinary(stage: Arc<Stage>) -> Result<()> {
     .into_bytes();
     up.extend(page(PAGE_BYTES));
     let turns = vec![
-        Turn::new(down.as_bytes(), Some(PAGE_BYTES)),
-        Turn::new(&up, None).within_ms(30_000),
+        Turn::new(down.as_bytes(), Until::Bytes(PAGE_BYTES)),
+        Turn::new(&up, Until::Close).within_ms(30_000),
     ];
     // The lab's CA alone: an intercepted connection would not verify.
     let talk = Talk::tls(ORDINARY.name, stage.lab.lab_bundle(), turns);

@@ -4,6 +4,11 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::client::replay::Until;
+
+/// The interim answer to a client that waits before it sends a body.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// One request and its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Golden {
@@ -45,14 +50,26 @@ impl Golden {
         [self.head.replace("CASE", case).as_bytes(), b"\r\n", &self.body].concat()
     }
 
-    /// What the client hears, an interim answer included.
-    pub(super) fn heard(&self) -> Vec<u8> {
-        let interim: &[u8] = if self.expects {
-            b"HTTP/1.1 100 Continue\r\n\r\n"
-        } else {
-            b""
-        };
-        [interim, &self.response].concat()
+    /// Bytes of the request's body.
+    pub(super) fn body_length(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether the answer is chunked.
+    pub(super) fn is_chunked(&self) -> bool {
+        self.response
+            .to_ascii_lowercase()
+            .windows(26)
+            .any(|window| window == b"transfer-encoding: chunked")
+    }
+
+    /// Where the answer ends.
+    pub(super) fn until(&self) -> Until {
+        match (self.closes, self.is_chunked()) {
+            (true, _) => Until::Close,
+            (false, true) => Until::Chunked,
+            (false, false) => Until::Bytes(self.response.len()),
+        }
     }
 }
 
