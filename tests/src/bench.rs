@@ -5,7 +5,8 @@
 //! | upstream | nothing: the rig's own floor |
 //! | relay | a bare rustls byte relay: the floor |
 //! | nginx | nginx as TLS relay, one worker, where it is installed |
-//! | weir | the agent, over a connection the kernel redirected |
+//! | weir | the agent, over a connection the kernel redirected: prompts scanned, tokens counted and budgeted |
+//! | weir, answers too | the same, with a rule that scans answers |
 //!
 //! Client, relay or agent, and upstream are processes or threads of their own; the CPU time of a lane is what the
 //! process in the middle used. A window in which a request failed is void.
@@ -52,13 +53,22 @@ pub(crate) struct Bench {
     streams: usize,
 }
 
-/// A policy of each kind, none of which finds anything: the whole inspected path, and nothing to do about it.
+/// Policies that find nothing: the whole inspected path, and nothing to do about it. `load` is counted, budgeted and its
+/// prompts scanned; `load-answers` has its answers scanned as well, which holds back the last word of a stream.
 fn policies() -> AgentConfig {
-    AgentConfig::new().policy(
-        "bench",
-        "load*",
-        "budgets: [{limit: 1000G tokens, window: 1h, per: workload}], content: [{detect: [\"pii.*\", \"secret.*\"], in: [prompt, response], action: redact}]",
-    )
+    let rules = |parts: &str| {
+        format!(
+            "budgets: [{{limit: 1000G tokens, window: 1h, per: workload}}], \
+             content: [{{detect: [\"pii.*\", \"secret.*\"], in: {parts}, action: redact}}]"
+        )
+    };
+    AgentConfig::new()
+        .policy("prompts", "load", &rules("[prompt]"))
+        .policy(
+            "prompts-and-answers",
+            "load-answers",
+            &rules("[prompt, response]"),
+        )
 }
 
 impl Bench {
@@ -101,6 +111,9 @@ impl Bench {
         report.idle_rss_kib = Some(weir.rss_kib()?);
         // By name: the answer of the lab's DNS is what marks the address.
         let lane = Lane::new("weir", BENCH.name, agent.trust(&lab)?);
+        lane.measure(&lab, &plan, Some(&weir), &mut report).await?;
+        screen::note("bench: weir, answers scanned as well");
+        let lane = Lane::new("weir, answers too", BENCH.name, agent.trust(&lab)?).workload("load-answers");
         lane.measure(&lab, &plan, Some(&weir), &mut report).await?;
         report.check_inspected(&agent).await?;
 

@@ -31,6 +31,7 @@ pub(super) struct Lane {
     name: &'static str,
     target: String,
     trust: PathBuf,
+    workload: &'static str,
 }
 
 impl Lane {
@@ -41,7 +42,18 @@ impl Lane {
         } else {
             target.to_owned()
         };
-        Self { name, target, trust }
+        Self {
+            name,
+            target,
+            trust,
+            workload: "load",
+        }
+    }
+
+    /// Runs the load as another workload, for which other policies hold.
+    pub(super) fn workload(mut self, name: &'static str) -> Self {
+        self.workload = name;
+        self
     }
 
     /// Measures plain requests, then streams.
@@ -134,7 +146,7 @@ impl Lane {
     }
 
     fn load(&self, more: &[&str]) -> Result<Launch> {
-        let launch = Launch::new("load", std::env::current_exe()?).args([
+        let launch = Launch::new(self.workload, std::env::current_exe()?).args([
             "load",
             "--target",
             &self.target,

@@ -154,7 +154,10 @@ impl Load {
         let request = self.request(true);
         let mut open = Vec::new();
         for _ in 0..streams {
-            open.push(self.connect().await?);
+            let mut stream = self.connect().await?;
+            // Who connects upstream only when a request comes must not be charged for it in the first delta.
+            round(&mut stream, &self.request(false), &mut vec![0; 16 * 1024]).await?;
+            open.push(stream);
         }
         let tasks: Vec<_> = open
             .into_iter()

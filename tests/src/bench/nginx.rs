@@ -8,7 +8,7 @@ pub(super) fn configuration(dir: &Path, listen: &str, upstream: &str, name: &str
     format!(
         "daemon off;\nworker_processes 1;\npid {dir}/nginx.pid;\nerror_log {dir}/nginx.log warn;\n\
          events {{ worker_connections 4096; }}\n\
-         http {{\n  access_log off;\n  client_body_temp_path {dir}/nginx-body;\n  proxy_temp_path {dir}/nginx-proxy;\n\
+         http {{\n  access_log off;\n  tcp_nodelay on;\n  postpone_output 0;\n  client_body_temp_path {dir}/nginx-body;\n  proxy_temp_path {dir}/nginx-proxy;\n\
          \x20 fastcgi_temp_path {dir}/nginx-f;\n  uwsgi_temp_path {dir}/nginx-u;\n  scgi_temp_path {dir}/nginx-s;\n\
          \x20 keepalive_requests 100000000;\n  keepalive_timeout 600s;\n\
          \x20 upstream provider {{ server {upstream}; keepalive 64; keepalive_requests 100000000; }}\n\

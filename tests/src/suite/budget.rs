@@ -121,12 +121,23 @@ async fn cut(stage: &Stage, tag: &str, report: &Value, exchange: &Value) -> Resu
         "the provider went on: {:?}",
         served.ended()
     );
-    let budget = &exchange["budgets"][0];
-    ensure!(
-        budget["limit"] == SMALL_TOKENS
-            && budget["settled"]
+    // The ledger itself: what is settled and reserved never passed the limit, whatever was charged.
+    let budgets = stage.agent().await.get("/v1/budgets").await?;
+    let account = budgets["budgets"].as_array().into_iter().flatten();
+    let account = account
+        .filter(|account| account["key"].as_str().is_some_and(|key| key.ends_with(tag)))
+        .collect::<Vec<_>>();
+    ensure!(account.len() == 1, "{budgets}");
+    let kept = |name: &str| {
+        account.iter().all(|account| {
+            account[name]
                 .as_u64()
-                .is_some_and(|settled| settled <= SMALL_TOKENS),
+                .is_some_and(|tokens| tokens <= SMALL_TOKENS)
+        })
+    };
+    ensure!(kept("settled") && kept("peak_outstanding"), "{account:?}");
+    ensure!(
+        exchange["budgets"][0]["limit"] == SMALL_TOKENS && exchange["budgets"][0]["settled"] == spent,
         "{exchange}"
     );
     Ok(())
