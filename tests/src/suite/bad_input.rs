@@ -220,29 +220,30 @@ async fn hundred_megabytes(stage: Arc<Stage>) -> Result<()> {
     ensure!(body.len() > 100_000_000, "not that large");
     std::fs::write(&path, &body)?;
     let data = format!("@{}", path.display());
-    let arguments = [
-        "-o",
-        "-",
-        "-w",
-        "\n%{http_code}",
-        "-H",
-        "content-type: application/json",
-        "--data-binary",
-        &data,
-        "https://api.openai.com/v1/chat/completions",
-    ];
-    let (truth, output) = stage.curl("redact-large", &arguments).run(&stage.lab).await?;
+    for version in ["--http1.1", "--http2"] {
+        let arguments = [
+            version,
+            "-w",
+            "\n%{http_code}",
+            "-H",
+            "content-type: application/json",
+            "--data-binary",
+            &data,
+            "https://api.openai.com/v1/chat/completions",
+        ];
+        let (truth, output) = stage.curl("redact-large", &arguments).run(&stage.lab).await?;
+        ensure!(
+            String::from_utf8_lossy(&output.stdout).ends_with("413"),
+            "{version}: {}",
+            shown(&output)
+        );
+        let exchange = stage.exchange(&truth).await?;
+        ensure!(
+            exchange["verdict"] == "denied" && exchange["reason"] == "too_large",
+            "{version}: {exchange}"
+        );
+    }
     std::fs::remove_file(&path)?;
-    ensure!(
-        String::from_utf8_lossy(&output.stdout).ends_with("413"),
-        "{}",
-        shown(&output)
-    );
-    let exchange = stage.exchange(&truth).await?;
-    ensure!(
-        exchange["verdict"] == "denied" && exchange["reason"] == "too_large",
-        "{exchange}"
-    );
     Ok(())
 }
 
