@@ -21,17 +21,11 @@ pub(crate) fn ready(paths: &Paths, command: &str) -> Result<Command, Failure> {
     Ok(lab)
 }
 
-/// The agent and the lab, in one call so that what they share is compiled once.
-fn build(paths: &Paths) -> Result<(), Failure> {
+/// Builds the agent and the lab. All user-space members in one call, as the tests build them: with fewer, cargo would
+/// choose other features for what they share and compile it anew.
+pub(crate) fn build(paths: &Paths) -> Result<(), Failure> {
     let mut build = Command::new(cargo());
-    build.current_dir(&paths.root).args([
-        "build",
-        "--release",
-        "--package",
-        "monitor",
-        "--package",
-        "weir-lab",
-    ]);
+    build.current_dir(&paths.root).args(["build", "--release"]);
     if paths.target.join("release/weir-lab").exists() {
         build.arg("--quiet");
     } else {

@@ -12,7 +12,7 @@ mod step;
 mod test;
 mod toolchain;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use paths::Paths;
 use step::{Failure, run, say};
@@ -60,20 +60,10 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
     }
 }
 
-/// The kernel object first, because the agent embeds it; then the agent.
+/// The kernel object first, because the agent embeds it; then the agent and the lab.
 fn build(paths: &Paths) -> Result<(), Failure> {
     kernel::build(paths)?;
-    let binary = paths.target.join("release/weir");
-    let mut cargo = Command::new(paths::cargo());
-    cargo
-        .current_dir(&paths.root)
-        .args(["build", "--release", "--package", "monitor"]);
-    if binary.exists() {
-        cargo.arg("--quiet");
-    } else {
-        say("building the agent");
-    }
-    run(&mut cargo)
+    end_to_end::build(paths)
 }
 
 fn no_arguments(command: &str, arguments: &[String]) -> Result<(), Failure> {
