@@ -40,6 +40,10 @@ pub use inspect::Job;
 pub use origin::{Node, Opened, Origin};
 pub use refusal::Refusal;
 
+/// Bytes of a refused request's body that are read and dropped, so that a client that sends all of it first gets to read the
+/// refusal. A longer body ends the connection, or the stream.
+const DISCARD_BYTES: u64 = 256 * 1024 * 1024;
+
 /// What a request's head says, from either version of HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHeadView<'h> {

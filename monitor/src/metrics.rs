@@ -36,8 +36,6 @@ pub struct Metrics {
     duration: Histogram,
     time_to_first_byte: Histogram,
     models: Models,
-    /// Operations of the ledger that its store refused.
-    pub ledger_errors: IntCounter,
     /// Records that could not be taken and are lost.
     pub events_dropped: IntCounter,
     /// Times that a task had to wait until its record was taken.
@@ -113,10 +111,6 @@ impl Metrics {
                 "From the first byte of a request to the first byte of its response's body.",
             )?,
             models: Models::default(),
-            ledger_errors: counter(
-                "weir_ledger_errors_total",
-                "Operations that the ledger's store refused.",
-            )?,
             events_dropped: counter(
                 "weir_events_dropped_total",
                 "Records lost because they could not be taken in time.",
@@ -172,6 +166,24 @@ impl Metrics {
             "weir_kernel_events_total",
             "What the kernel programs saw and did, by reason.",
             "reason",
+            Box::new(read),
+        )?;
+        Ok(self.registry.register(Box::new(counters))?)
+    }
+
+    /// Adds `weir_ledger_errors_total{operation}`, read from the ledger at each scrape: `read` gives each operation once.
+    ///
+    /// # Errors
+    ///
+    /// It was added before.
+    pub fn add_ledger_errors(
+        &self,
+        read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let counters = PulledCounters::new(
+            "weir_ledger_errors_total",
+            "Writes of the ledger that failed, by what was written.",
+            "operation",
             Box::new(read),
         )?;
         Ok(self.registry.register(Box::new(counters))?)

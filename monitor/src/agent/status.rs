@@ -32,6 +32,14 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
     parts
         .metrics
         .add_kernel_counters(move || kernel_events(&kernel))?;
+    let ledger = parts.interceptor.node.ledger.clone();
+    parts.metrics.add_ledger_errors(move || {
+        let health = ledger.health();
+        vec![
+            ("journal", health.journal_errors),
+            ("checkpoint", health.checkpoint_errors),
+        ]
+    })?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
     let (for_node, for_missing) = (parts.clone(), parts.clone());
     let (live, ledger) = (

@@ -137,6 +137,8 @@ pub struct BudgetUse {
     pub limit: u64,
     /// Tokens held for this exchange at most.
     pub reserved: u64,
-    /// Tokens charged for it in the end.
+    /// Tokens charged for it in the end that found room in the window.
     pub settled: u64,
+    /// Tokens charged for it beyond that: owed, and taken from what the window frees next.
+    pub debt: u64,
 }

@@ -69,6 +69,7 @@ struct BudgetRecord<'a> {
     limit: u64,
     reserved: u64,
     settled: u64,
+    debt: u64,
 }
 
 impl<'a> From<&'a BudgetUse> for BudgetRecord<'a> {
@@ -78,12 +79,14 @@ impl<'a> From<&'a BudgetUse> for BudgetRecord<'a> {
             limit,
             reserved,
             settled,
+            debt,
         } = budget;
         Self {
             key,
             limit: *limit,
             reserved: *reserved,
             settled: *settled,
+            debt: *debt,
         }
     }
 }
@@ -206,7 +209,7 @@ mod tests {
                 r#""counted":{"input":120,"output":260},"verdict":"cut","observed":null,"reason":"budget","#,
                 r#""policy":"billing-bots","findings":[{"detector":"pii.credit_card","part":"prompt","count":2}],"#,
                 r#""budgets":[{"key":"billing-bots/0/workload:/system.slice/bot.service","limit":200000,"#,
-                r#""reserved":600,"settled":420}],"error":null}"#,
+                r#""reserved":600,"settled":420,"debt":0}],"error":null}"#,
                 "\n",
             )
         );

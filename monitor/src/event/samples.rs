@@ -71,6 +71,7 @@ pub(crate) fn exchange() -> Exchange {
             limit: 200_000,
             reserved: 600,
             settled: 420,
+            debt: 0,
         }],
         error: None,
     }

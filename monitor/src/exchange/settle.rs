@@ -174,6 +174,7 @@ fn settle(
         key: applied.budget.key.clone(),
         limit: applied.budget.limit,
         reserved: most_tokens,
-        settled: settlement.charged(),
+        settled: settlement.settled,
+        debt: settlement.debt,
     }));
 }

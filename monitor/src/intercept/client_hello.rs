@@ -34,7 +34,7 @@ pub(super) enum Hello {
     NotTls,
     /// Nothing, or not all of it, within the time or the size allowed.
     Incomplete,
-    /// The client closed without sending anything.
+    /// The client closed before its ClientHello was whole.
     Closed,
 }
 
@@ -57,11 +57,7 @@ async fn read_whole<S: AsyncRead + Unpin>(client: &mut S, buffer: &mut BytesMut)
     loop {
         let before = buffer.len();
         if client.read_buf(buffer).await? == 0 {
-            return Ok(if buffer.is_empty() {
-                Hello::Closed
-            } else {
-                Hello::Incomplete
-            });
+            return Ok(Hello::Closed);
         }
         if buffer[0] != HANDSHAKE_RECORD {
             return Ok(Hello::NotTls);
@@ -182,7 +178,7 @@ mod tests {
             read_pieces(&[22, 3, 1, 0, 4, 1, 0, 0, 0], 64).await.0,
             Hello::NotTls
         );
-        assert_eq!(read_pieces(&[22, 3, 1], 64).await.0, Hello::Incomplete);
+        assert_eq!(read_pieces(&[22, 3, 1], 64).await.0, Hello::Closed);
         assert_eq!(read_pieces(b"", 64).await.0, Hello::Closed);
     }
 }

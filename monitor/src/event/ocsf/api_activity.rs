@@ -145,6 +145,7 @@ struct Budget<'a> {
     limit: u64,
     reserved: u64,
     settled: u64,
+    debt: u64,
 }
 
 impl<'a> From<&'a Exchange> for ApiActivity<'a> {
@@ -255,11 +256,13 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
                      limit,
                      reserved,
                      settled,
+                     debt,
                  }| Budget {
                     key,
                     limit: *limit,
                     reserved: *reserved,
                     settled: *settled,
+                    debt: *debt,
                 },
             )
             .collect(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::inbound::Inbound;
 use super::outbound::Outbound;
@@ -17,6 +17,11 @@ use crate::exchange::{Inspected, Origin};
 
 /// How long the last bytes and the close of a connection may take; a side that does not read them is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an upstream may stay silent after the client has closed its side. A client that only half-closes is waiting for
+/// an answer that is on its way; one that is gone for good looks the same, and must not hold two sockets for ever.
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a client that was told the end may go on sending, so that a reset does not overtake what it was told.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A body up to this size is inspected on the connection's own thread, where it delays the connections beside it by
 /// some milliseconds at most; a larger one on a thread of its own.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -36,7 +41,7 @@ where
         relay: Relay::new(origin),
         job: None,
         flush: [false; 2],
-        shut: false,
+        half_closed: None,
     };
     let result = std::future::poll_fn(|cx| pump.poll(cx)).await;
     // The exchange that was under way goes on record before the goodbyes, which may take their time.
@@ -46,15 +51,22 @@ where
         relay,
         ..
     } = pump;
+    let ended = relay.from_client.ended;
     drop(relay);
     let goodbye = async {
-        let (a, b) = tokio::join!(client.shutdown(), upstream.shutdown());
-        a.and(b)
+        let (client_told, _upstream_told) = tokio::join!(client.shutdown(), upstream.shutdown());
+        if client_told.is_ok() && !ended {
+            // Its bytes are dropped; whether it closes in time makes no difference to anyone.
+            let _closed = timeout(
+                LINGER_TIMEOUT,
+                tokio::io::copy(&mut client, &mut tokio::io::sink()),
+            )
+            .await;
+        }
     };
-    match timeout(CLOSE_TIMEOUT, goodbye).await {
-        // A peer that is gone already needs no goodbye.
-        Ok(Ok(()) | Err(_)) | Err(_) => result,
-    }
+    // A peer that is gone already needs no goodbye.
+    let _said = timeout(CLOSE_TIMEOUT, goodbye).await;
+    result
 }
 
 struct Pump<C, U> {
@@ -64,8 +76,8 @@ struct Pump<C, U> {
     job: Option<JoinHandle<Inspected>>,
     /// Bytes were written to client, upstream, and may wait in the TLS layer.
     flush: [bool; 2],
-    /// The upstream has been told that the client sends no more.
-    shut: bool,
+    /// Runs from when the upstream has been told that the client sends no more, anew with everything it sends.
+    half_closed: Option<Pin<Box<Sleep>>>,
 }
 
 impl<C, U> Pump<C, U>
@@ -103,8 +115,11 @@ where
             if self.relay.is_finished() && self.relay.to_client.is_empty() && !self.flush[0] {
                 return Poll::Ready(Ok(()));
             }
-            if self.relay.client_sends_no_more() && self.relay.to_upstream.is_empty() && !self.shut {
-                self.shut = true;
+            if self.half_closed.is_none()
+                && self.relay.client_sends_no_more()
+                && self.relay.to_upstream.is_empty()
+            {
+                self.half_closed = Some(Box::pin(sleep(HALF_CLOSED_TIMEOUT)));
                 // Best effort, as everything towards an upstream that may be gone: what it answers decides.
                 if let Poll::Ready(Err(_)) = Pin::new(&mut self.upstream).poll_shutdown(cx) {
                     moved |= self.relay.upstream_stopped_reading();
@@ -113,13 +128,26 @@ where
             if self.relay.wants_client() {
                 moved |= poll_read(&mut self.client, &mut self.relay.from_client, cx)?;
             }
-            if self.relay.wants_upstream() {
-                moved |= poll_read(&mut self.upstream, &mut self.relay.from_upstream, cx)?;
+            if self.relay.wants_upstream()
+                && poll_read(&mut self.upstream, &mut self.relay.from_upstream, cx)?
+            {
+                moved = true;
+                if let Some(since) = &mut self.half_closed {
+                    since.as_mut().reset(Instant::now() + HALF_CLOSED_TIMEOUT);
+                }
             }
-            if !moved {
+            if !moved && !self.half_closed_too_long(cx) {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Ends a connection whose client has closed and whose upstream says nothing.
+    fn half_closed_too_long(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(since) = &mut self.half_closed else {
+            return false;
+        };
+        since.as_mut().poll(cx).is_ready() && self.relay.client_left()
     }
 
     fn poll_job(&mut self, cx: &mut Context<'_>) -> io::Result<()> {

@@ -13,6 +13,7 @@ use super::body::BodyReader;
 use super::head::{self, Framing, HEAD_LIMIT_BYTES, HeadEdit, HeadError, RequestHead, ResponseHead};
 use super::inbound::Inbound;
 use super::outbound::Outbound;
+use crate::exchange::DISCARD_BYTES;
 use crate::exchange::fields::ContentEncoding;
 use crate::exchange::{
     Decision, Exchange, Flow, Inspected, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan,
@@ -23,9 +24,6 @@ use crate::exchange::{
 const HIGH_WATER_BYTES: usize = 256 * 1024;
 /// Bytes of pipelined requests kept while a response is under way.
 const PIPELINE_BYTES: usize = 64 * 1024;
-/// Bytes of a refused request's body that are read and dropped, so that the client gets to read the refusal; a longer
-/// body ends the connection.
-const DISCARD_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What a collected body of `limit_bytes` may take with its framing: one-byte chunks would be held six-fold.
 fn framed_limit(limit_bytes: usize) -> usize {
@@ -118,8 +116,12 @@ struct Stream {
 /// How a stream's payload is sent on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reframe {
+    /// In chunks of our own: what is sent differs from what came, or may have to end early.
     Chunks,
-    AsItCame,
+    /// Payload only, as framed by the length or the end of the connection that the head promised.
+    Payload,
+    /// The bytes as they came, framing included: they are only read.
+    Untouched,
 }
 
 impl Relay {
@@ -195,6 +197,11 @@ impl Relay {
             return true;
         }
         queued > 0
+    }
+
+    /// The client is taken to be gone for good. Returns whether anything changed.
+    pub(super) fn client_left(&mut self) -> bool {
+        self.end(Outcome::ClientGone)
     }
 
     // === The request ===
@@ -293,8 +300,7 @@ impl Relay {
     }
 
     fn begin_collect(&mut self, head: RequestHead, limit_bytes: usize) {
-        let body_here = self.from_client.bytes.len() > head.len;
-        if head.expects_continue && !body_here {
+        if head.expects_continue {
             // The body is needed before the upstream hears of the request, so its 100 Continue cannot be waited for.
             self.to_client
                 .push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
@@ -542,13 +548,14 @@ impl Relay {
             }
             ResponsePlan::Stream { decoded, may_change } => {
                 let reframe = match head.framing {
+                    _ if !may_change && !decoded => Reframe::Untouched,
                     Framing::Chunked => Reframe::Chunks,
                     // A length promised before the stream was read cannot be kept if it is cut or edited.
-                    Framing::Length(_) if may_change || decoded => {
+                    Framing::Length(_) => {
                         edit.chunked = true;
                         Reframe::Chunks
                     }
-                    Framing::Length(_) | Framing::UntilClose | Framing::None => Reframe::AsItCame,
+                    Framing::UntilClose | Framing::None => Reframe::Payload,
                 };
                 edit.decoded = decoded;
                 self.push_response_head(head.len, edit);
@@ -683,10 +690,15 @@ impl Relay {
             if piece.trailer {
                 stream.trailer.extend_from_slice(&bytes);
             }
-            if piece.payload.is_empty() {
+            let payload = bytes.slice(piece.payload);
+            if reframe == Reframe::Untouched {
+                exchange.count_response_bytes(payload.len());
+                self.to_client.push(bytes);
+            }
+            if payload.is_empty() {
                 continue;
             }
-            let flow = exchange.response_streamed(bytes.slice(piece.payload), &mut out);
+            let flow = exchange.response_streamed(payload, &mut out);
             self.push_payload(out, reframe);
             if flow == Flow::Cut {
                 self.push_last_chunk(reframe, Bytes::new());
@@ -710,7 +722,7 @@ impl Relay {
 
     fn push_payload(&mut self, out: Vec<Bytes>, reframe: Reframe) {
         let len: usize = out.iter().map(Bytes::len).sum();
-        if len == 0 {
+        if len == 0 || reframe == Reframe::Untouched {
             return;
         }
         self.count_response(len);

@@ -12,6 +12,7 @@ use http::header::{ALT_SVC, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPE
 use http::{Request, Response};
 
 use super::{body, reason_of};
+use crate::exchange::DISCARD_BYTES;
 use crate::exchange::fields::{BodyFields, ContentEncoding, MediaType};
 use crate::exchange::{
     Decision, Exchange, Flow, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan, ResponsePlan,
@@ -52,8 +53,13 @@ pub(super) async fn exchange(
     };
     let (mut exchange, plan) = Exchange::begin(&origin, &view);
     let head = Request::from_parts(parts, ());
+    let mut unread = None;
     let done = match plan {
-        RequestPlan::Refuse(refusal) => refuse(&mut exchange, &mut respond, &refusal).await,
+        RequestPlan::Refuse(refusal) => {
+            let refused = refuse(&mut exchange, &mut respond, &refusal).await;
+            unread = Some(body);
+            refused
+        }
         RequestPlan::Pass => pass(&mut exchange, upstream, head, body, &mut respond).await,
         RequestPlan::Collect { limit_bytes } => {
             match collect(&mut exchange, &head, body, limit_bytes, &mut respond).await {
@@ -81,16 +87,23 @@ pub(super) async fn exchange(
                         Err(refusal) => refuse(&mut exchange, &mut respond, &refusal).await,
                     }
                 }
-                Ok(Collected::TooLarge) => {
+                Ok(Collected::TooLarge(rest)) => {
                     let refusal = exchange.refuse_too_large();
-                    refuse(&mut exchange, &mut respond, &refusal).await
+                    let refused = refuse(&mut exchange, &mut respond, &refusal).await;
+                    unread = Some(rest);
+                    refused
                 }
                 Err(failure) => Err(failure),
             }
         }
     };
     match done {
-        Ok(()) => exchange.finish(Outcome::Complete),
+        Ok(()) => {
+            exchange.finish(Outcome::Complete);
+            if let Some(body) = unread {
+                discard(body).await;
+            }
+        }
         Err(Failure::Client) => {
             respond.send_reset(Reason::CANCEL);
             exchange.finish(Outcome::ClientGone);
@@ -98,6 +111,18 @@ pub(super) async fn exchange(
         Err(Failure::Upstream(reason)) => {
             respond.send_reset(reason);
             exchange.finish(Outcome::UpstreamFailed);
+        }
+    }
+}
+
+/// Reads a refused body to its end. Not all clients take a reset without an error for what RFC 9113, section 8.1, says it
+/// is: curl 7.88 reports a broken stream and drops the answer.
+async fn discard(mut body: RecvStream) {
+    let mut dropped = 0;
+    while let Ok(Some(data)) = body::receive(&mut body).await {
+        dropped += data.len() as u64;
+        if dropped > DISCARD_BYTES {
+            return;
         }
     }
 }
@@ -125,7 +150,8 @@ fn length_of(headers: &HeaderMap, body: &RecvStream) -> Option<u64> {
 
 enum Collected {
     Whole(Bytes, Option<HeaderMap>),
-    TooLarge,
+    /// Over the bound. The rest of the body must live until the refusal is sent: dropping it resets the stream.
+    TooLarge(RecvStream),
 }
 
 async fn collect(
@@ -146,7 +172,7 @@ async fn collect(
     while let Some(data) = body::receive(&mut body).await.map_err(|_| Failure::Client)? {
         exchange.count_request_bytes(data.len());
         if first.len() + rest.len() + data.len() > limit_bytes {
-            return Ok(Collected::TooLarge);
+            return Ok(Collected::TooLarge(body));
         }
         if first.is_empty() {
             first = data;

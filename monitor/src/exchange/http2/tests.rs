@@ -271,3 +271,38 @@ async fn a_large_body_is_inspected_off_the_thread_and_passes() {
     assert_eq!(answer.head.status(), 200);
     assert!(lab.one_exchange().counted.unwrap().input > 200_000);
 }
+
+#[tokio::test]
+async fn an_oversized_body_is_refused_while_it_is_still_sent() {
+    let lab = lab(&[]);
+    let (client_end, client_side) = tokio::io::duplex(8 * 1024);
+    let (upstream_side, upstream_end) = tokio::io::duplex(8 * 1024);
+    let relay = tokio::spawn(super::serve(lab.origin(), client_side, upstream_side));
+    let upstream = tokio::spawn(serve_once(upstream_end, script("application/json", &["{}"])));
+    let (mut client, connection) = h2::client::handshake(client_end).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for declared in [true, false] {
+        let length = lab.node.request_limit_bytes * 2;
+        let mut request = Request::post("https://api.openai.com/v1/chat/completions");
+        if declared {
+            request = request.header("content-length", length);
+        }
+        let (response, mut to) = client.send_request(request.body(()).unwrap(), false).unwrap();
+        let sent =
+            tokio::spawn(async move { super::body::send(&mut to, vec![b' '; length].into(), true).await });
+        let mut response = response.await.unwrap();
+        assert_eq!(response.status(), 413, "declared: {declared}");
+        let mut body = Vec::new();
+        while let Some(data) = super::body::receive(response.body_mut()).await.unwrap() {
+            body.extend_from_slice(&data);
+        }
+        assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
+        // All of it is taken: nothing is reset.
+        sent.await.unwrap().unwrap();
+    }
+    drop(client);
+    connection.await.unwrap().unwrap();
+    relay.await.unwrap().unwrap();
+    upstream.await.unwrap();
+    assert_eq!(lab.exchanges().len(), 2);
+}
