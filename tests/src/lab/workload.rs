@@ -145,12 +145,16 @@ impl Truth {
         let pid = child.id().context("the workload has no pid")?;
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let deadline = Instant::now() + EXEC_WITHIN;
-        loop {
+        // Until it has joined its cgroup it may still be a copy of the launcher, with the launcher's command line.
+        let launcher = cgroup_of(Path::new("/proc/self"))?;
+        let cgroup = loop {
             let command_line = fs::read(proc.join("cmdline"))?;
-            if !command_line.is_empty()
+            let cgroup = cgroup_of(&proc)?;
+            if cgroup != launcher
+                && !command_line.is_empty()
                 && command_line.split(|byte| *byte == 0).nth(1) != Some(entry::SUBCOMMAND.as_bytes())
             {
-                break;
+                break cgroup;
             }
             if let Some(status) = child.try_wait()? {
                 bail!("workload {name} ended before its program ran: {status}");
@@ -160,21 +164,23 @@ impl Truth {
                 "workload {name} did not start its program"
             );
             tokio::time::sleep(Duration::from_micros(300)).await;
-        }
-        let cgroups = fs::read_to_string(proc.join("cgroup"))?;
-        let cgroup = cgroups
-            .lines()
-            .find_map(|line| line.strip_prefix("0::"))
-            .context("not in a cgroup2 cgroup")?;
+        };
         Ok(Self {
             name: name.to_owned(),
             pid,
             uid: fs::metadata(&proc)?.uid(),
             exe: fs::read_link(proc.join("exe"))?.to_string_lossy().into_owned(),
-            cgroup: cgroup.to_owned(),
+            cgroup,
             netns: fs::metadata(proc.join("ns/net"))?.ino(),
         })
     }
+}
+
+/// The cgroup2 path of a process, given its directory in `/proc`.
+fn cgroup_of(process: &Path) -> Result<String> {
+    let cgroups = fs::read_to_string(process.join("cgroup"))?;
+    let cgroup = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
+    Ok(cgroup.context("not in a cgroup2 cgroup")?.to_owned())
 }
 
 impl Workload {
