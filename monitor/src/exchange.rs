@@ -17,6 +17,7 @@ pub mod http2;
 mod inspect;
 mod meter;
 mod origin;
+mod pieces;
 mod refusal;
 mod release;
 mod response;
@@ -183,7 +184,9 @@ impl Exchange {
         let plan = if operation == Operation::Other {
             RequestPlan::Pass
         } else if head.length.is_some_and(|n| n > limit_bytes as u64) {
-            RequestPlan::Refuse(exchange.refuse_too_large())
+            exchange
+                .over_limit()
+                .map_or(RequestPlan::Pass, RequestPlan::Refuse)
         } else {
             RequestPlan::Collect { limit_bytes }
         };
@@ -260,8 +263,13 @@ impl Exchange {
 
     // === Refusals ===
 
-    /// The request's body is over the bound.
-    pub fn refuse_too_large(&mut self) -> Refusal {
+    /// The request's body is over the bound: it is refused, or passes unread where no policy is enforced.
+    pub fn over_limit(&mut self) -> Option<Refusal> {
+        self.reason = Some(Reason::TooLarge);
+        self.applied.enforced.then(|| self.refuse_too_large())
+    }
+
+    fn refuse_too_large(&mut self) -> Refusal {
         let limit_bytes = self.origin.node.request_limit_bytes as u64;
         self.refuse(RefusalReason::TooLarge { limit_bytes }, Reason::TooLarge, None)
     }

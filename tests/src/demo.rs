@@ -154,8 +154,8 @@ Real providers need no more than this (their hosts are in the built-in catalog):
   1. weir.yaml          node: {cgroup: auto}
                         policies: [{name: all, budgets: [{limit: 200k tokens, window: 1h, per: workload}]}]
   2. sudo weir run -c weir.yaml
-  3. Let workloads trust the node's CA, whose certificate `weir status` names: append it to a copy of the system's
-     bundle and set SSL_CERT_FILE, REQUESTS_CA_BUNDLE or NODE_EXTRA_CA_CERTS to that file.
+  3. Let workloads trust the node's CA: SSL_CERT_FILE and REQUESTS_CA_BUNDLE=/run/weir/bundle.pem (the system's roots
+     and the CA), NODE_EXTRA_CA_CERTS=/run/weir/ca.pem (the CA alone).
   4. weir observe -f";
 
 /// The ordinary connection: the page as it came, and the certificate it came with.

@@ -1,6 +1,6 @@
 //! Reading responses: passed and read aside, held until whole, or event by event.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use monitor_content::Finding;
 use monitor_protocol::{
     Edit, RefusalReason, Response, SseDecoder, SseEvent, cut, edit, read_event, read_response,
@@ -9,6 +9,7 @@ use monitor_protocol::{
 use super::decode::{Decoder, decode_whole};
 use super::fields::{BodyFields, ContentEncoding, MediaType};
 use super::inspect::{make_disjoint, substitute};
+use super::pieces::Pieces;
 use super::release::Release;
 use super::{Exchange, Flow, ResponsePlan, WholeDecision};
 use crate::event::{ErrorClass, Part, Reason, Verdict};
@@ -38,9 +39,7 @@ pub(super) enum Reader {
 /// One document, read when it is whole.
 pub(super) struct Whole {
     encoding: ContentEncoding,
-    /// The first piece, most often all there is, uncopied.
-    first: Bytes,
-    rest: BytesMut,
+    body: Pieces,
 }
 
 /// A stream of events.
@@ -91,11 +90,9 @@ impl Exchange {
                 }
             }
             MediaType::Json | MediaType::Other => {
-                let (first, rest) = (Bytes::new(), BytesMut::new());
                 self.reader = Reader::Whole(Whole {
                     encoding: body.encoding,
-                    first,
-                    rest,
+                    body: Pieces::default(),
                 });
                 if edits {
                     ResponsePlan::Hold {
@@ -113,12 +110,10 @@ impl Exchange {
         let Reader::Whole(whole) = &mut self.reader else {
             return;
         };
-        if whole.first.is_empty() {
-            whole.first = payload;
-        } else if whole.first.len() + whole.rest.len() + payload.len() > WHOLE_LIMIT_BYTES {
+        if whole.body.len() + payload.len() > WHOLE_LIMIT_BYTES {
             self.reader = Reader::Lost;
         } else {
-            whole.rest.extend_from_slice(&payload);
+            whole.body.push(payload);
         }
     }
 
@@ -282,7 +277,7 @@ impl Exchange {
                 flow
             }
             Reader::Whole(whole) => {
-                let body = whole.take();
+                let body = std::mem::take(&mut whole.body).whole();
                 let encoding = whole.encoding;
                 if self.read_whole(encoding, body, |exchange, _, response| {
                     exchange.account(response);
@@ -412,16 +407,3 @@ impl Exchange {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Unreadable;
-
-impl Whole {
-    fn take(&mut self) -> Bytes {
-        let first = std::mem::take(&mut self.first);
-        if self.rest.is_empty() {
-            return first;
-        }
-        let mut whole = BytesMut::with_capacity(first.len() + self.rest.len());
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&self.rest);
-        whole.freeze()
-    }
-}

@@ -340,11 +340,17 @@ impl Relay {
                 .as_ref()
                 .is_some_and(|p| p.len() > collect.limit_bytes);
             if over || collect.scanned > framed_limit(collect.limit_bytes) {
-                let refusal = exchange.refuse_too_large();
-                let read = collect.head.len + collect.scanned;
+                let refusal = exchange.over_limit();
+                let (head_len, scanned) = (collect.head.len, collect.scanned);
                 let rest = std::mem::replace(&mut collect.reader, BodyReader::new(Framing::None));
-                self.from_client.take(read);
-                self.refuse(&refusal, rest);
+                let read = self.from_client.take(head_len + scanned);
+                if let Some(refusal) = refusal {
+                    self.refuse(&refusal, rest);
+                } else {
+                    exchange.count_request_bytes(scanned);
+                    self.to_upstream.push(read);
+                    self.request = Request::Pass(rest);
+                }
                 return (true, None);
             }
         }

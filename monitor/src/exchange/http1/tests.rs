@@ -351,7 +351,7 @@ fn a_client_that_waits_to_be_told_is_told_to_continue_once() {
 
 #[test]
 fn an_oversized_body_is_refused_and_read_to_its_end() {
-    let lab = lab(&[]);
+    let lab = lab(&[policy(vec![], vec![budget(1_000)])]);
     let mut run = Run::new(&lab);
     let length = lab.node.request_limit_bytes + 1;
     run.client(
@@ -370,7 +370,7 @@ fn an_oversized_body_is_refused_and_read_to_its_end() {
 
 #[test]
 fn an_endless_chunked_body_is_refused_at_the_bound() {
-    let lab = lab(&[]);
+    let lab = lab(&[policy(vec![], vec![budget(1_000)])]);
     let mut run = Run::new(&lab);
     run.client(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     let chunk = [b"100000\r\n".to_vec(), vec![b'x'; 0x10_0000], b"\r\n".to_vec()].concat();
@@ -439,4 +439,21 @@ fn usage_is_the_provider_s_and_the_rest_is_refunded() {
     assert_eq!((usage.input, usage.output), (20, 5));
     let account = &lab.node.ledger.snapshot()[0];
     assert_eq!((account.settled, account.reserved), (25, 0));
+}
+
+#[test]
+fn without_a_policy_an_oversized_body_passes_unread() {
+    let lab = lab(&[]);
+    let chunk = [b"100000\r\n".to_vec(), vec![b'x'; 0x10_0000], b"\r\n".to_vec()].concat();
+    let head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = [chunk.repeat(6), b"0\r\n\r\n".to_vec()].concat();
+    let mut run = Run::new(&lab);
+    run.client(head);
+    for piece in body.chunks(100_000) {
+        run.client(piece);
+    }
+    assert!(run.to_upstream == [head.to_vec(), body].concat());
+    run.upstream(&answer(ANSWER));
+    assert_eq!(run.to_client, answer(ANSWER));
+    assert_eq!(lab.one_exchange().reason, Some(Reason::TooLarge));
 }

@@ -14,6 +14,7 @@ use http::{Request, Response};
 use super::{body, reason_of};
 use crate::exchange::DISCARD_BYTES;
 use crate::exchange::fields::{BodyFields, ContentEncoding, MediaType};
+use crate::exchange::pieces::Pieces;
 use crate::exchange::{
     Decision, Exchange, Flow, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan, ResponsePlan,
     WholeDecision,
@@ -60,7 +61,7 @@ pub(super) async fn exchange(
             unread = Some(body);
             refused
         }
-        RequestPlan::Pass => pass(&mut exchange, upstream, head, body, &mut respond).await,
+        RequestPlan::Pass => pass(&mut exchange, upstream, head, Bytes::new(), body, &mut respond).await,
         RequestPlan::Collect { limit_bytes } => {
             match collect(&mut exchange, &head, body, limit_bytes, &mut respond).await {
                 Ok(Collected::Whole(body, trailers)) => {
@@ -87,12 +88,14 @@ pub(super) async fn exchange(
                         Err(refusal) => refuse(&mut exchange, &mut respond, &refusal).await,
                     }
                 }
-                Ok(Collected::TooLarge(rest)) => {
-                    let refusal = exchange.refuse_too_large();
-                    let refused = refuse(&mut exchange, &mut respond, &refusal).await;
-                    unread = Some(rest);
-                    refused
-                }
+                Ok(Collected::TooLarge { read, rest }) => match exchange.over_limit() {
+                    Some(refusal) => {
+                        let refused = refuse(&mut exchange, &mut respond, &refusal).await;
+                        unread = Some(rest);
+                        refused
+                    }
+                    None => pass(&mut exchange, upstream, head, read, rest, &mut respond).await,
+                },
                 Err(failure) => Err(failure),
             }
         }
@@ -151,7 +154,10 @@ fn length_of(headers: &HeaderMap, body: &RecvStream) -> Option<u64> {
 enum Collected {
     Whole(Bytes, Option<HeaderMap>),
     /// Over the bound. The rest of the body must live until the refusal is sent: dropping it resets the stream.
-    TooLarge(RecvStream),
+    TooLarge {
+        read: Bytes,
+        rest: RecvStream,
+    },
 }
 
 async fn collect(
@@ -167,27 +173,20 @@ async fn collect(
         *interim.status_mut() = http::StatusCode::CONTINUE;
         respond.send_informational(interim).map_err(|_| Failure::Client)?;
     }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut pieces = Pieces::default();
     while let Some(data) = body::receive(&mut body).await.map_err(|_| Failure::Client)? {
         exchange.count_request_bytes(data.len());
-        if first.len() + rest.len() + data.len() > limit_bytes {
-            return Ok(Collected::TooLarge(body));
-        }
-        if first.is_empty() {
-            first = data;
-        } else {
-            rest.extend_from_slice(&data);
+        let over = pieces.len() + data.len() > limit_bytes;
+        pieces.push(data);
+        if over {
+            return Ok(Collected::TooLarge {
+                read: pieces.whole(),
+                rest: body,
+            });
         }
     }
     let trailers = body::trailers(&mut body).await.map_err(|_| Failure::Client)?;
-    if rest.is_empty() {
-        return Ok(Collected::Whole(first, trailers));
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(Collected::Whole(whole.freeze(), trailers))
+    Ok(Collected::Whole(pieces.whole(), trailers))
 }
 
 fn with_edited_body(mut head: Request<()>, len: usize) -> Request<()> {
@@ -259,20 +258,24 @@ async fn forward(
     }
 }
 
-/// Lets a request's body pass while its response is relayed.
+/// Lets a request's body pass, after what was read of it already, while its response is relayed.
 async fn pass(
     exchange: &mut Exchange,
     upstream: SendRequest<Bytes>,
     head: Request<()>,
+    first: Bytes,
     mut from: RecvStream,
     respond: &mut Respond,
 ) -> Result<(), Failure> {
-    let empty = from.is_end_stream();
+    let empty = first.is_empty() && from.is_end_stream();
     let (response, mut to) = open(upstream, head, empty).await?;
     // Counted beside the exchange, which the relay of the response holds.
     let sent_bytes = AtomicUsize::new(0);
     let mut send = std::pin::pin!(async {
         if empty {
+            return Ok(());
+        }
+        if body::send(&mut to, first, false).await.is_err() {
             return Ok(());
         }
         while let Some(data) = body::receive(&mut from).await.map_err(|_| Failure::Client)? {

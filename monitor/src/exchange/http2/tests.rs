@@ -274,7 +274,7 @@ async fn a_large_body_is_inspected_off_the_thread_and_passes() {
 
 #[tokio::test]
 async fn an_oversized_body_is_refused_while_it_is_still_sent() {
-    let lab = lab(&[]);
+    let lab = lab(&[policy(Some(1_000), None)]);
     let (client_end, client_side) = tokio::io::duplex(8 * 1024);
     let (upstream_side, upstream_end) = tokio::io::duplex(8 * 1024);
     let relay = tokio::spawn(super::serve(lab.origin(), client_side, upstream_side));
@@ -305,4 +305,14 @@ async fn an_oversized_body_is_refused_while_it_is_still_sent() {
     relay.await.unwrap().unwrap();
     upstream.await.unwrap();
     assert_eq!(lab.exchanges().len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_policy_an_oversized_body_passes_unread() {
+    let lab = lab(&[]);
+    let body = vec![b'x'; lab.node.request_limit_bytes + 100_000];
+    let (answer, asked) = ask(&lab, script("application/json", &["{}"]), &[&body], None).await;
+    assert!(asked.unwrap().body == body);
+    assert_eq!(answer.head.status(), 200);
+    assert_eq!(lab.one_exchange().reason, Some(Reason::TooLarge));
 }
