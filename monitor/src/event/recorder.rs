@@ -52,6 +52,8 @@ pub struct Recorder {
     metrics: Arc<Metrics>,
     /// Events that wait for room.
     waiting: Arc<AtomicUsize>,
+    /// How long one may: [`PATIENCE`] but in tests.
+    patience: Duration,
 }
 
 /// The recorder's thread. Dropping it lets the thread go on; [`stop`](Self::stop) ends it in order.
@@ -79,6 +81,7 @@ impl Recorder {
             store,
             metrics,
             waiting: Arc::default(),
+            patience: PATIENCE,
         };
         Ok((recorder, RecorderThread { queue, thread }))
     }
@@ -108,7 +111,7 @@ impl Recorder {
     /// Waits while events find no room, for at most [`PATIENCE`]: to be called before work is begun that will end in an
     /// event. Returns at once in ordinary operation.
     pub async fn ready(&self) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + self.patience;
         while self.waiting.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -164,7 +167,7 @@ struct Waiting {
 
 impl Waiting {
     async fn until_there_is_room(mut self) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + self.recorder.patience;
         while let Some(event) = self.event.take() {
             match self.recorder.queue.try_send(event) {
                 Ok(()) => return,

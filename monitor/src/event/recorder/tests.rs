@@ -35,6 +35,7 @@ fn stuck() -> (Recorder, std::sync::mpsc::Receiver<Message>) {
             store: Arc::default(),
             metrics,
             waiting: Arc::default(),
+        patience: Duration::from_millis(100),
         },
         events,
     )
@@ -92,7 +93,7 @@ fn many_senders_lose_nothing() {
     thread.stop();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_full_queue_delays_before_it_drops() {
     let (recorder, events) = stuck();
     recorder.ready().await;
@@ -116,7 +117,7 @@ async fn a_full_queue_delays_before_it_drops() {
     // None: what waits in vain is counted.
     recorder.send(exchange());
     recorder.send(exchange());
-    tokio::time::sleep(PATIENCE * 2).await;
+    tokio::time::sleep(recorder.patience * 3).await;
     assert_eq!(
         (
             recorder.waiting.load(Ordering::Relaxed),
@@ -126,7 +127,7 @@ async fn a_full_queue_delays_before_it_drops() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn waiting_events_are_bounded() {
     let (recorder, _events) = stuck();
     for _ in 0..1 + MAX_WAITING + 3 {
