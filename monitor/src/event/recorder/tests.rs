@@ -35,7 +35,7 @@ fn stuck() -> (Recorder, std::sync::mpsc::Receiver<Message>) {
             store: Arc::default(),
             metrics,
             waiting: Arc::default(),
-        patience: Duration::from_millis(100),
+            patience: Duration::from_millis(100),
         },
         events,
     )
