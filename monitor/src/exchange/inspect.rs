@@ -1,7 +1,6 @@
 //! Deciding about a request: read, check the model, scan, edit or refuse, count, reserve.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +15,10 @@ use super::{Decision, Exchange, Inspected, Refusal};
 use crate::event::{Part, Reason, ShortText, Verdict};
 use crate::policy::{AppliedBudget, Scan};
 
+/// A body up to this size is inspected on the connection's own thread, where it delays the connections beside it by
+/// some milliseconds at most; a larger one on a thread of its own.
+const INLINE_BYTES: usize = 64 * 1024;
+
 /// A collected request, to be decided about. It takes CPU time in proportion to the body, so that a large one is best
 /// run away from the connections of the thread.
 pub struct Job {
@@ -29,9 +32,9 @@ impl Job {
         Self { exchange, body }
     }
 
-    /// Size of the body in bytes.
-    pub fn body_bytes(&self) -> usize {
-        self.body.len()
+    /// Whether it is better run away from the connections of the thread.
+    pub fn is_large(&self) -> bool {
+        self.body.len() > INLINE_BYTES
     }
 
     /// Decides.
@@ -45,8 +48,7 @@ impl Job {
 /// A text and what policy puts in its place.
 struct Redaction {
     text_index: usize,
-    spans: Vec<Range<usize>>,
-    placeholders: Vec<&'static str>,
+    replaced: Vec<Finding>,
     redacted: String,
 }
 
@@ -118,37 +120,17 @@ impl Exchange {
     fn scan(&mut self, texts: &[Text<'_>]) -> Result<Vec<Redaction>, Refusal> {
         let applied = self.applied.clone();
         let mut redactions = Vec::new();
-        let mut findings = Vec::new();
         if applied.prompt.is_empty() {
             return Ok(redactions);
         }
         for (text_index, text) in texts.iter().enumerate() {
             let text = text.text();
-            let mut replace: Vec<Finding> = Vec::new();
-            for scan in &applied.prompt {
-                findings.clear();
-                scan.detectors.scan(&text, &mut findings);
-                if findings.is_empty() {
-                    continue;
-                }
-                self.note_findings(&findings, Part::Prompt);
-                if scan.blocks() {
-                    return Err(self.refuse_content(scan));
-                }
-                if scan.redacts() {
-                    self.decide(Verdict::Redacted, Reason::Content, Some(scan.policy.clone()));
-                    replace.extend_from_slice(&findings);
-                } else {
-                    self.observe_scan(scan);
-                }
-            }
-            if !replace.is_empty() {
-                make_disjoint(&mut replace);
+            let replaced = self.scan_text(&text, &applied.prompt, Part::Prompt)?;
+            if !replaced.is_empty() {
                 redactions.push(Redaction {
                     text_index,
-                    spans: replace.iter().map(|f| f.start..f.end).collect(),
-                    placeholders: replace.iter().map(substitute).collect(),
-                    redacted: redact(&text, &replace),
+                    redacted: redact(&text, &replaced),
+                    replaced,
                 });
             }
         }
@@ -212,6 +194,36 @@ impl Exchange {
     }
 
     // === What the decisions share with those about responses ===
+
+    /// Scans one text by every rule and notes what is found: a refusal, or the findings that are to be replaced.
+    pub(super) fn scan_text(
+        &mut self,
+        text: &str,
+        scans: &[Scan],
+        part: Part,
+    ) -> Result<Vec<Finding>, Refusal> {
+        let mut findings = Vec::new();
+        let mut replace = Vec::new();
+        for scan in scans {
+            findings.clear();
+            scan.detectors.scan(text, &mut findings);
+            if findings.is_empty() {
+                continue;
+            }
+            self.note_findings(&findings, part);
+            if scan.blocks() {
+                return Err(self.refuse_content(scan));
+            }
+            if scan.redacts() {
+                self.decide(Verdict::Redacted, Reason::Content, Some(scan.policy.clone()));
+                replace.extend_from_slice(&findings);
+            } else {
+                self.observe_scan(scan);
+            }
+        }
+        make_disjoint(&mut replace);
+        Ok(replace)
+    }
 
     pub(super) fn note_findings(&mut self, findings: &[Finding], part: Part) {
         for finding in findings.iter().filter(|f| !f.continued) {
@@ -286,8 +298,11 @@ fn apply(body: &[u8], texts: &[Text<'_>], redactions: &[Redaction]) -> Option<Ve
     let mut edits = Vec::new();
     for redaction in redactions {
         let mut raw = texts.get(redaction.text_index)?.raw_spans();
-        for (span, placeholder) in redaction.spans.iter().zip(&redaction.placeholders) {
-            edits.push(Edit::text(raw.span(span.clone())?, placeholder));
+        for finding in &redaction.replaced {
+            edits.push(Edit::text(
+                raw.span(finding.start..finding.end)?,
+                substitute(finding),
+            ));
         }
     }
     edit(body, &edits).ok()

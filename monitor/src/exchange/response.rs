@@ -8,7 +8,7 @@ use monitor_protocol::{
 
 use super::decode::{Decoder, decode_whole};
 use super::fields::{BodyFields, ContentEncoding, MediaType};
-use super::inspect::{make_disjoint, substitute};
+use super::inspect::substitute;
 use super::pieces::Pieces;
 use super::release::Release;
 use super::{Exchange, Flow, ResponsePlan, WholeDecision};
@@ -343,44 +343,23 @@ impl Exchange {
     /// Records what is found in a response that no policy changes.
     fn scan_whole(&mut self, response: &Response<'_>) {
         let applied = self.applied.clone();
-        let mut findings = Vec::new();
-        for scan in &applied.response {
-            for text in &response.texts {
-                findings.clear();
-                scan.detectors.scan(&text.text(), &mut findings);
-                if !findings.is_empty() {
-                    self.note_findings(&findings, Part::Response);
-                    self.observe_scan(scan);
-                }
-            }
+        if applied.response.is_empty() {
+            return;
+        }
+        for text in &response.texts {
+            // None of the rules is enforced, or the response would have been held: nothing is to be replaced.
+            let _observed = self.scan_text(&text.text(), &applied.response, Part::Response);
         }
     }
 
     fn edit_whole(&mut self, body: &[u8], response: &Response<'_>) -> WholeDecision {
         let applied = self.applied.clone();
         let mut edits = Vec::new();
-        let mut findings = Vec::new();
         for text in &response.texts {
-            let unescaped = text.text();
-            let mut replace = Vec::new();
-            for scan in &applied.response {
-                findings.clear();
-                scan.detectors.scan(&unescaped, &mut findings);
-                if findings.is_empty() {
-                    continue;
-                }
-                self.note_findings(&findings, Part::Response);
-                if scan.blocks() {
-                    return WholeDecision::Refuse(self.refuse_content(scan));
-                }
-                if scan.redacts() {
-                    self.decide(Verdict::Redacted, Reason::Content, Some(scan.policy.clone()));
-                    replace.extend_from_slice(&findings);
-                } else {
-                    self.observe_scan(scan);
-                }
-            }
-            make_disjoint(&mut replace);
+            let replace = match self.scan_text(&text.text(), &applied.response, Part::Response) {
+                Ok(replace) => replace,
+                Err(refusal) => return WholeDecision::Refuse(refusal),
+            };
             let mut raw = text.raw_spans();
             for finding in &replace {
                 let Some(span) = raw.span(finding.start..finding.end) else {

@@ -22,9 +22,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a client that was told the end may go on sending, so that a reset does not overtake what it was told.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-/// A body up to this size is inspected on the connection's own thread, where it delays the connections beside it by
-/// some milliseconds at most; a larger one on a thread of its own.
-const INLINE_BYTES: usize = 64 * 1024;
 
 /// Relays the exchanges of one connection until either side ends it.
 ///
@@ -89,11 +86,11 @@ where
         loop {
             self.poll_job(cx)?;
             while let Some(job) = self.relay.step() {
-                if job.body_bytes() <= INLINE_BYTES {
-                    self.relay.inspected(job.run());
-                } else {
+                if job.is_large() {
                     self.job = Some(tokio::task::spawn_blocking(move || job.run()));
                     self.poll_job(cx)?;
+                } else {
+                    self.relay.inspected(job.run());
                 }
             }
             let mut moved = poll_write(

@@ -20,9 +20,6 @@ use crate::exchange::{
     WholeDecision,
 };
 
-/// A body up to this size is inspected on the connection's own thread; a larger one on a thread of its own.
-const INLINE_BYTES: usize = 64 * 1024;
-
 /// Why a stream ended before its response was whole.
 enum Failure {
     /// The client left, or does not take what it is sent.
@@ -66,7 +63,7 @@ pub(super) async fn exchange(
             match collect(&mut exchange, &head, body, limit_bytes, &mut respond).await {
                 Ok(Collected::Whole(body, trailers)) => {
                     let job = Job::new(exchange, body.clone());
-                    let inspected = if job.body_bytes() <= INLINE_BYTES {
+                    let inspected = if !job.is_large() {
                         job.run()
                     } else {
                         match tokio::task::spawn_blocking(move || job.run()).await {
