@@ -25,3 +25,13 @@ pub const PROCESSES: usize = 65_536;
 /// Bytes of the event ring. About 1,400 exec events: a burst of process starts while the agent is not scheduled.
 /// When full, the event is lost and `ring_full` counts it.
 pub const EVENT_RING_BYTES: usize = 256 * 1024;
+
+/// Cgroups with a scope of their own. Rows are allocated as they are used. When full, `scope_table_full` is reported and
+/// the cgroup has its ancestor's scope, or the default.
+pub const SCOPES: usize = 65_536;
+
+/// Agents at a time: the one that accepts, and those that still drain after an upgrade.
+pub const AGENTS: usize = 8;
+
+/// Cgroups and reasons whose last report is remembered, to bound the reports.
+pub const REPORTED: usize = 4_096;

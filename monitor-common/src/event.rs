@@ -1,6 +1,7 @@
 //! The records of the event ring. Each begins with its kind, so that a reader can tell them apart by the first word.
 
 use crate::process::FILENAME_BYTES;
+use crate::{COMM_BYTES, NormalAddr};
 
 /// [`ExecEvent`].
 pub const KIND_EXEC: u32 = 1;
@@ -8,8 +9,8 @@ pub const KIND_EXEC: u32 = 1;
 pub const KIND_FORK: u32 = 2;
 /// [`ExitEvent`].
 pub const KIND_EXIT: u32 = 3;
-/// [`MissingListenerEvent`].
-pub const KIND_MISSING_LISTENER: u32 = 4;
+/// [`BypassEvent`].
+pub const KIND_BYPASS: u32 = 4;
 
 /// A process executed a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,21 +56,42 @@ pub struct ExitEvent {
     pub boottime_ns: u64,
 }
 
-/// A flow passed because its network namespace has no listener. At most one a second and namespace.
+/// Something LLM-bound was not intercepted: it passed, or it was refused. At most one a second for each cgroup and reason;
+/// the counters have every one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
-pub struct MissingListenerEvent {
-    /// [`KIND_MISSING_LISTENER`].
+pub struct BypassEvent {
+    /// [`KIND_BYPASS`].
     pub kind: u32,
-    /// A process in the namespace: the one that called `connect`.
+    /// Why it was not intercepted: the discriminant of a [`Bypass`](crate::Bypass).
+    pub reason: u32,
+    /// The process, in the initial pid namespace; 0 where the hook does not run in it.
     pub tgid: u32,
-    /// The cookie of the network namespace.
+    /// The user, in the initial user namespace; `u32::MAX` where the hook does not run in the process.
+    pub uid: u32,
+    /// The cgroup2 id of the process, or of the socket where the hook does not run in the process.
+    pub cgroup_id: u64,
+    /// The cookie of the socket's network namespace.
     pub netns_cookie: u64,
+    /// When, nanoseconds of `CLOCK_BOOTTIME`.
+    pub boottime_ns: u64,
+    /// Where it was going.
+    pub destination: NormalAddr,
+    /// The port it was going to, host byte order.
+    pub port: u16,
+    /// 1 when it was refused, 0 when it passed.
+    pub denied: u8,
+    /// The IP protocol: 6 for TCP, 17 for UDP; 255 for one that does not fit, such as MPTCP (262).
+    pub protocol: u8,
+    /// How many of the same cgroup and reason were not reported since the last event.
+    pub unreported: u32,
+    /// The thread's command name, NUL-padded; empty where the hook does not run in the process.
+    pub comm: [u8; COMM_BYTES],
 }
 
 const _: () = {
     assert!(size_of::<ExecEvent>() == 24 + FILENAME_BYTES);
     assert!(size_of::<ForkEvent>() == 24);
     assert!(size_of::<ExitEvent>() == 16);
-    assert!(size_of::<MissingListenerEvent>() == 16);
+    assert!(size_of::<BypassEvent>() == 80);
 };

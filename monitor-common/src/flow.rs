@@ -91,6 +91,10 @@ pub struct ListenerPorts {
     pub v4: u16,
     /// The listener on `::1`; 0 when there is none, as in a namespace without IPv6.
     pub v6: u16,
+    /// The IPv4 listener of the agent before this one, which still takes what was on its way to it; 0 when there is none.
+    pub draining_v4: u16,
+    /// The IPv6 listener of the agent before this one; 0 when there is none.
+    pub draining_v6: u16,
 }
 
-const _: () = assert!(size_of::<ListenerPorts>() == 4);
+const _: () = assert!(size_of::<ListenerPorts>() == 8);

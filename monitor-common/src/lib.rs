@@ -7,6 +7,7 @@
 #![cfg_attr(not(any(feature = "user", test)), no_std)]
 
 pub mod address;
+pub mod bypass;
 pub mod capacity;
 pub mod dns;
 pub mod event;
@@ -15,14 +16,17 @@ pub mod flow;
 mod pod;
 pub mod process;
 pub mod reason;
+pub mod scope;
 
 pub use address::NormalAddr;
+pub use bypass::Bypass;
 pub use flow::{FlowRecord, ListenerPorts, TupleKey};
 pub use reason::Reason;
+pub use scope::{AgentRow, Scope};
 
 /// The version of every layout in this crate. Raised when any of them changes, so that an agent never reads records
 /// of another build's programs.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Bytes of a process's command name, its NUL included: the kernel's `TASK_COMM_LEN`.
 pub const COMM_BYTES: usize = 16;

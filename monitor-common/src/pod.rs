@@ -2,9 +2,9 @@
 
 #![expect(unsafe_code, reason = "aya::Pod is an unsafe trait: a promise about layout")]
 
-use crate::event::{ExecEvent, ExitEvent, ForkEvent, MissingListenerEvent};
+use crate::event::{BypassEvent, ExecEvent, ExitEvent, ForkEvent};
 use crate::process::ProcessRow;
-use crate::{FlowRecord, ListenerPorts, NormalAddr, TupleKey};
+use crate::{AgentRow, FlowRecord, ListenerPorts, NormalAddr, Scope, TupleKey};
 
 macro_rules! pod {
     ($($record:ty),+ $(,)?) => {$(
@@ -23,5 +23,7 @@ pod!(
     ExecEvent,
     ForkEvent,
     ExitEvent,
-    MissingListenerEvent
+    BypassEvent,
+    AgentRow,
+    Scope
 );

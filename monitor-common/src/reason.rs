@@ -31,16 +31,38 @@ reasons! {
     PassedAgent => "passed_agent",
     /// A connection to an LLM host's address passed: its port is not intercepted.
     PassedPort => "passed_port",
-    /// A UDP socket was connected to an LLM host's address and an intercepted port: probably QUIC, unseen.
-    PassedUdp => "passed_udp",
-    /// A socket of another protocol than TCP and UDP, such as MPTCP, was connected to an LLM host: unseen.
+    /// Passed: UDP to an LLM host's intercepted port.
+    PassedQuic => "passed_quic",
+    /// Refused: UDP to an LLM host's intercepted port.
+    RefusedQuic => "refused_quic",
+    /// Passed: a datagram of a UDP socket that was connected before its address was marked.
+    PassedOlderQuic => "passed_older_quic",
+    /// Refused: a datagram of a UDP socket that was connected before its address was marked.
+    RefusedOlderQuic => "refused_older_quic",
+    /// Passed: a connection of another protocol than TCP and UDP, such as MPTCP.
     PassedProtocol => "passed_protocol",
-    /// A connection to an LLM host passed: its socket is bound to a device, from which loopback cannot be reached.
+    /// Refused: a connection of another protocol than TCP and UDP, such as MPTCP.
+    RefusedProtocol => "refused_protocol",
+    /// Passed: a connection of a socket that is bound to a device.
     PassedBoundDevice => "passed_bound_device",
-    /// A connection to an LLM host passed: its network namespace has no listener of that family.
-    NoListener => "no_listener",
-    /// A connection to an LLM host passed: the kernel gave its socket no storage.
-    StorageFailed => "storage_failed",
+    /// Refused: a connection of a socket that is bound to a device.
+    RefusedBoundDevice => "refused_bound_device",
+    /// Passed: a connection in a network namespace without a listener of that family.
+    PassedNoListener => "passed_no_listener",
+    /// Refused: a connection in a network namespace without a listener of that family.
+    RefusedNoListener => "refused_no_listener",
+    /// Passed: a connection whose socket got no storage for the flow record.
+    PassedNoStorage => "passed_no_storage",
+    /// Refused: a connection whose socket got no storage for the flow record.
+    RefusedNoStorage => "refused_no_storage",
+    /// Passed: a connection while no agent was alive.
+    PassedAgentDown => "passed_agent_down",
+    /// Refused: a connection while no agent was alive.
+    RefusedAgentDown => "refused_agent_down",
+    /// Passed: a ClientHello for an LLM host to an address that is not marked.
+    PassedUnmarkedAddress => "passed_unmarked_address",
+    /// Refused: a ClientHello for an LLM host to an address that is not marked.
+    RefusedUnmarkedAddress => "refused_unmarked_address",
     /// A redirected flow lost its record: too many half-open connections.
     TupleFull => "tuple_full",
     /// A connection reached the agent's listener without a record: not redirected, or lost.

@@ -1,8 +1,9 @@
 //! Sending events to the agent, and counting those that find no room.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
-use monitor_common::Reason;
-use monitor_common::event::{KIND_MISSING_LISTENER, MissingListenerEvent};
+use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_uid_gid};
+use monitor_common::event::{BypassEvent, KIND_BYPASS};
+use monitor_common::{Bypass, COMM_BYTES, NormalAddr, Reason};
 
 use crate::count::count;
 use crate::maps::{EVENTS, MISSING_REPORTED};
@@ -29,7 +30,7 @@ pub(crate) fn send<T>(event: &T) {
 
 /// Tells the agent that a namespace has LLM-bound flows and no listener.
 #[inline(always)]
-pub(crate) fn report_missing_listener(netns_cookie: u64, tgid: u32) {
+pub(crate) fn report_missing_listener(netns_cookie: u64, tgid: u32, destination: NormalAddr, port: u16) {
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_boot_ns() };
     // SAFETY: read at once, before anything else touches the map.
@@ -40,9 +41,21 @@ pub(crate) fn report_missing_listener(netns_cookie: u64, tgid: u32) {
     }
     // An entry that cannot be written only means one report too many.
     let _ = MISSING_REPORTED.insert(netns_cookie, now, 0);
-    send(&MissingListenerEvent {
-        kind: KIND_MISSING_LISTENER,
+    let uid_gid = bpf_get_current_uid_gid();
+    send(&BypassEvent {
+        kind: KIND_BYPASS,
+        reason: Bypass::NoListener as u32,
         tgid,
+        uid: uid_gid as u32,
+        // SAFETY: a helper without arguments.
+        cgroup_id: unsafe { bpf_get_current_cgroup_id() },
         netns_cookie,
+        boottime_ns: now,
+        destination,
+        port,
+        denied: 0,
+        protocol: 6,
+        unreported: 0,
+        comm: bpf_get_current_comm().unwrap_or([0; COMM_BYTES]),
     });
 }

@@ -43,7 +43,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
     }
     match protocol {
         IPPROTO_TCP => {}
-        IPPROTO_UDP => return Err(Reason::PassedUdp),
+        IPPROTO_UDP => return Err(Reason::PassedQuic),
         _ => return Err(Reason::PassedProtocol),
     }
     // SAFETY: a helper without arguments.
@@ -61,15 +61,15 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
     let netns_cookie = unsafe { bpf_get_netns_cookie(ctx.sock_addr.cast()) };
     let listener_port = match listener(netns_cookie, address, flags) {
         0 => {
-            report_missing_listener(netns_cookie, tgid);
-            return Err(Reason::NoListener);
+            report_missing_listener(netns_cookie, tgid, address, port);
+            return Err(Reason::PassedNoListener);
         }
         port => port,
     };
     // SAFETY: the map's own helper on this context's socket; null is handled.
     let record = unsafe { FLOWS.get_or_insert_ptr_mut(ctx, None) };
     if record.is_null() {
-        return Err(Reason::StorageFailed);
+        return Err(Reason::PassedNoStorage);
     }
     let (start_boottime_ns, exec_boottime_ns) = process_times(tgid);
     let uid_gid = bpf_get_current_uid_gid();

@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::error::{ConfigError, Problem};
 pub use self::glob::{Glob, GlobError, MAX_PATTERN_BYTES};
-pub use self::policy::{Action, BudgetRule, ContentRule, Grouping, Mode, Parts, Policy, Selector};
+pub use self::policy::{
+    Action, BudgetRule, ContentRule, Coverage, Grouping, Match, Mode, OnAgentDown, OnBypass, OnUnknown,
+    OnUntrustedCa, Parts, Policy, Quic, Selector,
+};
 pub use self::quantity::QuantityError;
 pub use self::users::Uid;
 
@@ -29,6 +32,12 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/weir";
 pub const DEFAULT_RUN_DIR: &str = "/run/weir";
 /// Default of `node.listen`: metrics and health checks.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:9469";
+/// Default of `node.pin_dir`: where the programs stay when the agent has ended.
+pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/weir";
+/// Default of `node.drain`: an answer of the largest models may take this long.
+pub const DEFAULT_DRAIN_MS: u64 = 600_000;
+/// Greatest `node.drain`.
+pub const MAX_DRAIN_MS: u64 = 86_400_000;
 /// Default of `intercept.endpoints[].ports`.
 pub const DEFAULT_PORTS: [u16; 1] = [443];
 /// Default of `intercept.request_limit`: the largest bodies that providers accept are of this order.
@@ -73,6 +82,10 @@ pub struct Node {
     pub listen: SocketAddr,
     /// Users who may use the local API beside root and the agent's own user.
     pub api_users: Vec<Uid>,
+    /// Absolute directory on a bpf file system, where programs and maps are pinned.
+    pub pin_dir: PathBuf,
+    /// How long open connections may take to finish after another agent has taken over.
+    pub drain_ms: u64,
 }
 
 impl Node {
@@ -86,12 +99,28 @@ impl Node {
 /// What is intercepted, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Intercept {
+    /// Which connections are sent to the agent, where no policy of their workload says.
+    #[serde(rename = "match")]
+    pub matches: Match,
+    /// What is done about LLM-bound connections that are older than the agent.
+    pub older_connections: OlderConnections,
     /// LLM endpoints beside the built-in catalog.
     pub endpoints: Vec<Endpoint>,
     /// PEM files of roots trusted beside the system's; each held a usable certificate when it was checked.
     pub upstream_ca: Vec<PathBuf>,
     /// Largest request body that is inspected; what exceeds it is refused.
     pub request_limit_bytes: u64,
+}
+
+/// What is done about LLM-bound connections that are older than the agent, and so not intercepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OlderConnections {
+    /// They are put on record and go on.
+    #[default]
+    Report,
+    /// They are put on record and closed; clients connect again.
+    Close,
 }
 
 /// An LLM endpoint that the catalog does not have.

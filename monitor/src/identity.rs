@@ -16,6 +16,7 @@
 mod cgroup;
 mod namespaces;
 mod netns;
+mod placement;
 mod process;
 mod procfs;
 mod user;
@@ -29,6 +30,7 @@ use monitor_common::FlowRecord;
 pub use self::cgroup::Cgroups;
 pub use self::namespaces::{NamespaceChanges, Namespaces};
 pub use self::netns::Netns;
+pub use self::placement::{Container, Owner, Placement, Pod, SpiffeId, SpiffeSource};
 pub use self::process::{ProcessKey, ProcessRows};
 pub use self::workload::{Attribution, Workload};
 
@@ -80,7 +82,7 @@ impl Identity {
                 self.processes.forked(*tgid, *parent_tgid, *boottime_ns);
             }
             KernelEvent::Exit { tgid, .. } => self.processes.exited(*tgid),
-            KernelEvent::MissingListener { .. } => {}
+            KernelEvent::Bypass { .. } => {}
         }
     }
 
@@ -106,8 +108,8 @@ impl Identity {
             user: self.users.name(flow.uid),
             exe: evidence.exe.as_deref().map(str::to_owned),
             comm: String::from_utf8_lossy(flow.comm()).into_owned(),
-            cgroup: cgroup.as_deref().unwrap_or_default().to_owned(),
             netns: netns.unwrap_or_default(),
+            placement: Arc::new(Placement::of_cgroup(cgroup.as_deref().unwrap_or_default())),
         });
         if complete {
             self.processes.keep(&key, traits, &workload);

@@ -3,13 +3,19 @@
 //! Every policy whose selector matches applies: all its budgets must have room, all its content rules are followed, and
 //! one that says no is enough. What applies is worked out once per connection and again after a reload.
 
+mod selector;
+
 use std::sync::Arc;
 
 use monitor_budget::Budget;
+use monitor_common::Scope;
 use monitor_content::{Detectors, UnknownDetector};
 
-use crate::config::{self, Action, Glob, Grouping, Mode, Selector};
-use crate::identity::Workload;
+use crate::config::{
+    self, Action, Coverage, Glob, Grouping, Match, Mode, OnAgentDown, OnBypass, OnUnknown, OnUntrustedCa,
+    Quic, Selector,
+};
+use crate::identity::{Placement, Workload};
 
 /// The policies of one configuration, compiled.
 #[derive(Debug, Default)]
@@ -26,6 +32,7 @@ struct Compiled {
     budgets: Vec<config::BudgetRule>,
     prompt: Vec<Scan>,
     response: Vec<Scan>,
+    coverage: Coverage,
 }
 
 /// What applies to the exchanges of one workload.
@@ -43,6 +50,10 @@ pub struct Applied {
     pub response: Vec<Scan>,
     /// Some policy that applies is enforced: what cannot be read must not pass.
     pub enforced: bool,
+    /// What is done about a client that does not trust the node's CA; `None` where no enforced policy says.
+    pub on_untrusted_ca: Option<OnUntrustedCa>,
+    /// What is done about a workload that is not known for certain.
+    pub on_unknown: OnUnknown,
 }
 
 /// The models that one policy allows.
@@ -102,6 +113,14 @@ impl Applied {
         !self.budgets.is_empty() || self.edits_response()
     }
 
+    /// Whether a client that does not trust the node's CA is denied.
+    pub fn denies_untrusted_ca(&self) -> bool {
+        match self.on_untrusted_ca {
+            Some(choice) => choice == OnUntrustedCa::Deny,
+            None => self.enforced,
+        }
+    }
+
     /// Whether a content rule is enforced on responses.
     pub fn edits_response(&self) -> bool {
         self.response.iter().any(|scan| scan.enforce)
@@ -131,8 +150,18 @@ impl Policies {
     /// What applies to `workload`; to a connection whose workload is not known only what applies to everyone.
     pub fn select(&self, workload: Option<&Workload>) -> Applied {
         let mut applied = Applied::default();
-        for policy in self.policies.iter().filter(|policy| policy.applies_to(workload)) {
+        for policy in self
+            .policies
+            .iter()
+            .filter(|policy| selector::chooses(&policy.selector, workload))
+        {
             applied.enforced |= policy.enforce;
+            if policy.enforce {
+                applied.on_untrusted_ca = applied.on_untrusted_ca.max(policy.coverage.on_untrusted_ca);
+                applied.on_unknown = applied
+                    .on_unknown
+                    .max(policy.coverage.on_unknown.unwrap_or_default());
+            }
             applied
                 .models
                 .extend(policy.models.as_ref().map(|allow| ModelRule {
@@ -161,6 +190,39 @@ impl Policies {
             applied.response.extend(policy.response.iter().cloned());
         }
         applied
+    }
+
+    /// How the kernel treats the connections of a cgroup; `matches` is for those of which no policy says. Only policies
+    /// of whole cgroups count, and of those that observe only what refuses nothing.
+    pub fn scope_of(&self, placement: &Placement, matches: Match) -> Scope {
+        let mut said = Coverage::default();
+        for policy in &self.policies {
+            if !policy.selector.is_of_cgroups() || !selector::chooses_placement(&policy.selector, placement) {
+                continue;
+            }
+            let coverage = &policy.coverage;
+            said.matches = said.matches.max(coverage.matches);
+            said.quic = said.quic.max(coverage.quic);
+            if policy.enforce {
+                said.on_agent_down = said.on_agent_down.max(coverage.on_agent_down);
+                said.on_bypass = said.on_bypass.max(coverage.on_bypass);
+            }
+        }
+        let flag = |condition: bool, flag: Scope| if condition { flag } else { Scope::NONE };
+        flag(said.matches.unwrap_or(matches) == Match::AllTls, Scope::ALL_TLS)
+            .with(flag(
+                said.on_agent_down == Some(OnAgentDown::Closed),
+                Scope::CLOSED,
+            ))
+            .with(flag(said.on_bypass == Some(OnBypass::Deny), Scope::DENY_BYPASS))
+            .with(flag(said.quic == Some(Quic::Pass), Scope::PASS_QUIC))
+    }
+
+    /// Whether some cgroup's connections are refused while no agent is alive.
+    pub fn any_closed(&self) -> bool {
+        self.policies
+            .iter()
+            .any(|policy| policy.enforce && policy.coverage.on_agent_down == Some(OnAgentDown::Closed))
     }
 
     /// Limit and window of an account as the configuration has them now; `None` for one that no policy asks for.
@@ -202,29 +264,60 @@ impl Compiled {
             budgets: policy.budgets.clone(),
             prompt,
             response,
+            coverage: policy.coverage,
         })
-    }
-
-    fn applies_to(&self, workload: Option<&Workload>) -> bool {
-        let Selector { users, exes, cgroups } = &self.selector;
-        let Some(workload) = workload else {
-            return users.is_empty() && exes.is_empty() && cgroups.is_empty();
-        };
-        let any = |globs: &[Glob], value: &str| globs.is_empty() || globs.iter().any(|g| g.matches(value));
-        let uid = workload.uid.to_string();
-        let user = workload.user.as_deref();
-        (users.is_empty() || any(users, &uid) || user.is_some_and(|user| any(users, user)))
-            && any(exes, workload.exe.as_deref().unwrap_or_default())
-            && any(cgroups, &workload.cgroup)
     }
 
     /// `policy/index/workload:cgroup`: the account's stable name. Policy names hold no `/`.
     fn account(&self, index: usize, per: Grouping, workload: Option<&Workload>) -> String {
         match per {
             Grouping::Workload => {
-                let cgroup = workload.map_or("unknown", |workload| &workload.cgroup);
+                let cgroup = workload.map_or("unknown", |workload| &workload.placement.cgroup);
                 format!("{}/{index}/workload:{cgroup}", self.name)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn policies(text: &str) -> Policies {
+        Policies::compile(&Config::parse(text, Path::new("weir.yaml")).unwrap().policies).unwrap()
+    }
+
+    #[test]
+    fn the_strictest_word_counts_and_observers_refuse_nothing() {
+        let policies = policies(
+            r#"
+policies:
+  - {name: a, workloads: {cgroup: "/pods/*"}, on_agent_down: closed, quic: pass}
+  - {name: b, workloads: {cgroup: "/pods/1"}, on_agent_down: open, quic: refuse, match: all-tls}
+  - {name: c, mode: observe, on_bypass: deny}
+  - {name: d, workloads: {exe: /bin/x}, on_unknown: deny}
+"#,
+        );
+        let scope = |cgroup: &str| policies.scope_of(&Placement::of_cgroup(cgroup), Match::Resolved);
+        assert_eq!(scope("/pods/1"), Scope::ALL_TLS.with(Scope::CLOSED));
+        assert_eq!(scope("/pods/2"), Scope::CLOSED.with(Scope::PASS_QUIC));
+        assert_eq!(scope("/other"), Scope::NONE);
+        assert!(policies.any_closed());
+        let all = policies.scope_of(&Placement::of_cgroup("/other"), Match::AllTls);
+        assert_eq!(all, Scope::ALL_TLS);
+    }
+
+    #[test]
+    fn a_client_that_distrusts_the_ca_is_denied_where_a_policy_is_enforced() {
+        let governed = policies("policies: [{name: a}]").select(None);
+        assert!(governed.denies_untrusted_ca());
+        let passed = policies("policies: [{name: a, on_untrusted_ca: pass}]").select(None);
+        assert!(!passed.denies_untrusted_ca());
+        let observed = policies("policies: [{name: a, mode: observe, on_untrusted_ca: deny}]").select(None);
+        assert!(!observed.denies_untrusted_ca());
+        assert!(!policies("").select(None).denies_untrusted_ca());
     }
 }

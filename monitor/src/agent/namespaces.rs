@@ -83,7 +83,9 @@ impl Keeper {
                     self.open(&netns, workers);
                 }
             }
-            KernelEvent::MissingListener { tgid, netns_cookie } => {
+            KernelEvent::Bypass {
+                tgid, netns_cookie, ..
+            } => {
                 let netns = namespaces
                     .of_process(tgid)
                     .or_else(|| namespaces.by_cookie(netns_cookie));

@@ -1,5 +1,7 @@
 //! Policies as they apply: which workloads, which models, how many tokens, which content.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Glob;
@@ -19,6 +21,95 @@ pub struct Policy {
     pub budgets: Vec<BudgetRule>,
     /// What must not pass in text.
     pub content: Vec<ContentRule>,
+    /// What is done where an exchange cannot be seen or attributed.
+    pub coverage: Coverage,
+}
+
+/// What is done where an exchange cannot be seen or attributed; `None` where the policy does not say. Of several policies
+/// that say, the strictest counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Which connections are sent to the agent.
+    #[serde(rename = "match")]
+    pub matches: Option<Match>,
+    /// While no agent is alive.
+    pub on_agent_down: Option<OnAgentDown>,
+    /// What should be intercepted and cannot be: no listener, no room in a map, another protocol.
+    pub on_bypass: Option<OnBypass>,
+    /// UDP to LLM hosts, which is HTTP/3.
+    pub quic: Option<Quic>,
+    /// A client that does not trust the node's CA.
+    pub on_untrusted_ca: Option<OnUntrustedCa>,
+    /// A connection whose workload is not known for certain.
+    pub on_unknown: Option<OnUnknown>,
+}
+
+/// Which connections are sent to the agent. In the order of strictness, as the enums below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Match {
+    /// Those to addresses that a DNS answer tied to an LLM host.
+    #[default]
+    Resolved,
+    /// Every one to an intercepted port; those to other hosts are spliced.
+    AllTls,
+}
+
+/// What happens to LLM-bound connections while no agent is alive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAgentDown {
+    /// They pass, unseen.
+    #[default]
+    Open,
+    /// They are refused.
+    Closed,
+}
+
+/// What happens to what should be intercepted and cannot be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBypass {
+    /// It passes, on record.
+    #[default]
+    Pass,
+    /// It is refused.
+    Deny,
+}
+
+/// What happens to UDP to LLM hosts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quic {
+    /// It passes, unseen.
+    Pass,
+    /// It is refused, and clients use TCP.
+    #[default]
+    Refuse,
+}
+
+/// What happens to clients that do not trust the node's CA. Where no policy says, those of workloads that an enforced
+/// policy governs are denied, and others pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUntrustedCa {
+    /// Their next connections to the same host are carried untouched.
+    Pass,
+    /// They fail.
+    Deny,
+}
+
+/// What happens to connections whose workload is not known for certain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// Their exchanges go on under what is known, on record.
+    #[default]
+    Observe,
+    /// Their exchanges wait a moment for what is missing, and are refused without it.
+    Hold,
+    /// Their exchanges are refused.
+    Deny,
 }
 
 /// Which workloads a policy applies to: each list that is not empty must have a match.
@@ -30,6 +121,30 @@ pub struct Selector {
     pub exes: Vec<Glob>,
     /// Against the path in the cgroup2 hierarchy, beginning with `/`.
     pub cgroups: Vec<Glob>,
+    /// Against the systemd unit's name.
+    pub units: Vec<Glob>,
+    /// Against the pod's namespace.
+    pub namespaces: Vec<Glob>,
+    /// Against the pod's name.
+    pub pods: Vec<Glob>,
+    /// Labels of the pod: every key must be there with a value that matches one of its patterns.
+    pub labels: BTreeMap<String, Vec<Glob>>,
+    /// Against the pod's service account.
+    pub service_accounts: Vec<Glob>,
+    /// Against the container's name.
+    pub containers: Vec<Glob>,
+    /// Against the container's image.
+    pub images: Vec<Glob>,
+    /// Against the SPIFFE id.
+    pub spiffe: Vec<Glob>,
+}
+
+impl Selector {
+    /// Whether it chooses whole cgroups: nothing in it depends on the process.
+    #[must_use]
+    pub fn is_of_cgroups(&self) -> bool {
+        self.users.is_empty() && self.exes.is_empty()
+    }
 }
 
 /// Whether a policy acts.

@@ -1,6 +1,7 @@
 //! The YAML as it is written: every key optional unless it is the point of its mapping, unknown keys refused, and
 //! every value that has a meaning to check kept with its place in the file.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -25,11 +26,16 @@ pub(super) struct NodeSpec {
     pub(super) run_dir: Option<Spanned<String>>,
     pub(super) listen: Option<Spanned<String>>,
     pub(super) api_users: Option<OneOrMany>,
+    pub(super) pin_dir: Option<Spanned<String>>,
+    pub(super) drain: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct InterceptSpec {
+    #[serde(rename = "match")]
+    pub(super) matches: Option<super::Match>,
+    pub(super) older_connections: Option<super::OlderConnections>,
     pub(super) endpoints: Option<Vec<EndpointSpec>>,
     pub(super) upstream_ca: Option<OneOrMany>,
     pub(super) request_limit: Option<Spanned<String>>,
@@ -62,6 +68,18 @@ pub(super) struct PolicySpec {
     pub(super) budgets: Option<Vec<BudgetSpec>>,
     #[serde(default)]
     pub(super) content: Option<Vec<ContentSpec>>,
+    #[serde(default, rename = "match")]
+    pub(super) matches: Option<Spanned<super::Match>>,
+    #[serde(default)]
+    pub(super) on_agent_down: Option<Spanned<super::OnAgentDown>>,
+    #[serde(default)]
+    pub(super) on_bypass: Option<Spanned<super::OnBypass>>,
+    #[serde(default)]
+    pub(super) quic: Option<Spanned<super::Quic>>,
+    #[serde(default)]
+    pub(super) on_untrusted_ca: Option<Spanned<super::OnUntrustedCa>>,
+    #[serde(default)]
+    pub(super) on_unknown: Option<Spanned<super::OnUnknown>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +88,14 @@ pub(super) struct SelectorSpec {
     pub(super) user: Option<OneOrMany>,
     pub(super) exe: Option<OneOrMany>,
     pub(super) cgroup: Option<OneOrMany>,
+    pub(super) unit: Option<OneOrMany>,
+    pub(super) namespace: Option<OneOrMany>,
+    pub(super) pod: Option<OneOrMany>,
+    pub(super) labels: Option<BTreeMap<String, OneOrMany>>,
+    pub(super) service_account: Option<OneOrMany>,
+    pub(super) container: Option<OneOrMany>,
+    pub(super) image: Option<OneOrMany>,
+    pub(super) spiffe: Option<OneOrMany>,
 }
 
 #[derive(Debug, Deserialize)]

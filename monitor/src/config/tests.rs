@@ -377,3 +377,50 @@ fn files() {
     std::fs::write(&path, vec![b'#'; 1 << 21]).unwrap();
     assert!(matches!(Config::load(&path), Err(ConfigError::TooLarge { .. })));
 }
+
+#[test]
+fn reads_what_is_done_where_an_exchange_cannot_be_seen() {
+    let config = parse(
+        r#"
+node: {pin_dir: /sys/fs/bpf/other, drain: 30m}
+intercept: {match: all-tls, older_connections: close}
+policies:
+  - name: bots
+    workloads: {namespace: billing, service_account: "bot-*", labels: {tier: [gold, silver]}, unit: "*.service"}
+    match: all-tls
+    on_agent_down: closed
+    on_bypass: deny
+    quic: pass
+    on_untrusted_ca: pass
+    on_unknown: hold
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.node.pin_dir, Path::new("/sys/fs/bpf/other"));
+    assert_eq!(config.node.drain_ms, 1_800_000);
+    assert_eq!(config.intercept.matches, Match::AllTls);
+    assert_eq!(config.intercept.older_connections, OlderConnections::Close);
+    let policy = &config.policies[0];
+    assert_eq!(
+        policy.coverage,
+        Coverage {
+            matches: Some(Match::AllTls),
+            on_agent_down: Some(OnAgentDown::Closed),
+            on_bypass: Some(OnBypass::Deny),
+            quic: Some(Quic::Pass),
+            on_untrusted_ca: Some(OnUntrustedCa::Pass),
+            on_unknown: Some(OnUnknown::Hold),
+        }
+    );
+    assert!(policy.workloads.is_of_cgroups());
+    assert_eq!(policy.workloads.labels["tier"].len(), 2);
+}
+
+#[test]
+fn what_the_kernel_decides_is_decided_by_the_cgroup() {
+    refuses(
+        "policies:\n  - name: a\n    workloads: {exe: /bin/x}\n    on_agent_down: closed\n",
+        "4:20",
+        "select by `cgroup`",
+    );
+}

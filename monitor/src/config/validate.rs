@@ -17,10 +17,10 @@ use super::spec::{
     PolicySpec, SelectorSpec, SinkSpec,
 };
 use super::{
-    BudgetRule, Config, ContentRule, DEFAULT_LISTEN, DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES,
-    DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events, FileSink, Glob, Intercept, MAX_REQUEST_LIMIT_BYTES,
-    MAX_WINDOW_MS, MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, quantity,
-    users,
+    BudgetRule, Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR,
+    DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events,
+    FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS, MIN_REQUEST_LIMIT_BYTES,
+    MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, quantity, users,
 };
 
 /// Longest name of a policy or provider; it becomes a label of records.
@@ -52,13 +52,32 @@ fn node(spec: NodeSpec, problems: &mut Problems<'_>) -> Node {
     };
     let state_dir = directory(spec.state_dir, DEFAULT_STATE_DIR);
     let run_dir = directory(spec.run_dir, DEFAULT_RUN_DIR);
+    let pin_dir = directory(spec.pin_dir, DEFAULT_PIN_DIR);
     Node {
         cgroup,
         state_dir,
         run_dir,
         listen: listen(spec.listen, problems),
         api_users: api_users(spec.api_users, problems),
+        pin_dir,
+        drain_ms: drain(spec.drain, problems),
     }
+}
+
+fn drain(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> u64 {
+    let Some(spec) = spec else {
+        return DEFAULT_DRAIN_MS;
+    };
+    let Some(drain_ms) = problems.take(spec.referenced, quantity::duration_ms(&spec.value)) else {
+        return DEFAULT_DRAIN_MS;
+    };
+    if drain_ms > MAX_DRAIN_MS {
+        problems.add(
+            spec.referenced,
+            format_args!("a drain of `{}` is out of range; give at most 24h", spec.value),
+        );
+    }
+    drain_ms
 }
 
 fn listen(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> SocketAddr {
@@ -111,6 +130,10 @@ fn api_users(spec: Option<OneOrMany>, problems: &mut Problems<'_>) -> Vec<users:
 
 fn intercept(spec: InterceptSpec, problems: &mut Problems<'_>) -> Intercept {
     let mut seen = HashSet::new();
+    let (matches, older_connections) = (
+        spec.matches.unwrap_or_default(),
+        spec.older_connections.unwrap_or_default(),
+    );
     let mut endpoints = Vec::new();
     for spec in spec.endpoints.unwrap_or_default() {
         let at = spec.host.referenced;
@@ -132,6 +155,8 @@ fn intercept(spec: InterceptSpec, problems: &mut Problems<'_>) -> Intercept {
     }
     let files = spec.upstream_ca.map(|list| list.values).unwrap_or_default();
     Intercept {
+        matches,
+        older_connections,
         endpoints,
         upstream_ca: files
             .into_iter()
@@ -226,6 +251,7 @@ fn policies(specs: Vec<PolicySpec>, problems: &mut Problems<'_>) -> Vec<Policy> 
     let mut policies = Vec::with_capacity(specs.len());
     for spec in specs {
         let at = spec.name.referenced;
+        let coverage = coverage(&spec, problems);
         let name = name(spec.name, "policy", problems).unwrap_or_default();
         if !name.is_empty() && !seen.insert(name.clone()) {
             problems.add(at, format_args!("a policy `{name}` already exists above; records tell policies apart by name: give this one another"));
@@ -239,9 +265,40 @@ fn policies(specs: Vec<PolicySpec>, problems: &mut Problems<'_>) -> Vec<Policy> 
             }),
             budgets: spec.budgets.unwrap_or_default().iter().filter_map(|spec| budget(spec, problems)).collect(),
             content: spec.content.unwrap_or_default().into_iter().map(|spec| content(spec, problems)).collect(),
+            coverage,
         });
     }
     policies
+}
+
+/// What the kernel decides without the agent, it decides by the cgroup: a policy that asks for it must choose whole cgroups.
+fn coverage(spec: &PolicySpec, problems: &mut Problems<'_>) -> Coverage {
+    let by_process = spec
+        .workloads
+        .as_ref()
+        .is_some_and(|workloads| workloads.user.is_some() || workloads.exe.is_some());
+    let mut by_cgroup = |key: &str, at: Option<Location>| {
+        if let Some(at) = at.filter(|_| by_process) {
+            problems.add(at, format_args!(
+                "`{key}` is decided in the kernel, by the cgroup; a policy with it cannot select by `user` or `exe`: select by `cgroup`, `unit`, `namespace` or another property of the whole cgroup"
+            ));
+        }
+    };
+    by_cgroup("match", spec.matches.as_ref().map(|value| value.referenced));
+    by_cgroup(
+        "on_agent_down",
+        spec.on_agent_down.as_ref().map(|value| value.referenced),
+    );
+    by_cgroup("on_bypass", spec.on_bypass.as_ref().map(|value| value.referenced));
+    by_cgroup("quic", spec.quic.as_ref().map(|value| value.referenced));
+    Coverage {
+        matches: spec.matches.as_ref().map(|value| value.value),
+        on_agent_down: spec.on_agent_down.as_ref().map(|value| value.value),
+        on_bypass: spec.on_bypass.as_ref().map(|value| value.value),
+        quic: spec.quic.as_ref().map(|value| value.value),
+        on_untrusted_ca: spec.on_untrusted_ca.as_ref().map(|value| value.value),
+        on_unknown: spec.on_unknown.as_ref().map(|value| value.value),
+    }
 }
 
 fn selector(spec: SelectorSpec, problems: &mut Problems<'_>) -> Selector {
@@ -254,6 +311,19 @@ fn selector(spec: SelectorSpec, problems: &mut Problems<'_>) -> Selector {
         users: list(spec.user),
         exes: list(spec.exe),
         cgroups: list(spec.cgroup),
+        units: list(spec.unit),
+        namespaces: list(spec.namespace),
+        pods: list(spec.pod),
+        labels: spec
+            .labels
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, values)| (key, list(Some(values))))
+            .collect(),
+        service_accounts: list(spec.service_account),
+        containers: list(spec.container),
+        images: list(spec.image),
+        spiffe: list(spec.spiffe),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::identity::{Attribution, Workload};
+use crate::identity::{Attribution, Placement, Workload};
 
 /// 2024-12-08, midnight.
 pub(crate) const MIDNIGHT_MS: u64 = 1_733_616_000_000;
@@ -15,8 +15,8 @@ pub(crate) fn workload() -> Arc<Workload> {
         user: Some("bot".into()),
         exe: Some("/usr/bin/python3.11".into()),
         comm: "python3".into(),
-        cgroup: "/system.slice/bot.service".into(),
         netns: 4_026_531_840,
+        placement: Arc::new(Placement::of_cgroup("/system.slice/bot.service")),
     })
 }
 

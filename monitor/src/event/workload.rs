@@ -26,7 +26,7 @@ impl<'a> From<&'a Workload> for WorkloadView<'a> {
             user: workload.user.as_deref(),
             exe: workload.exe.as_deref(),
             comm: &workload.comm,
-            cgroup: &workload.cgroup,
+            cgroup: &workload.placement.cgroup,
             netns: workload.netns,
         }
     }

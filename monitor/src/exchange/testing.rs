@@ -10,7 +10,7 @@ use monitor_protocol::Api;
 use super::{Node, Opened, Origin};
 use crate::config::Policy;
 use crate::event::{Exchange, ExchangeIds, Recorder, RecorderThread};
-use crate::identity::{Attribution, Workload};
+use crate::identity::{Attribution, Placement, Workload};
 use crate::metrics::Metrics;
 use crate::policy::Policies;
 
@@ -47,8 +47,8 @@ impl Lab {
             user: Some("app".into()),
             exe: Some("/usr/bin/app".into()),
             comm: "app".into(),
-            cgroup: "/app".into(),
             netns: 1,
+            placement: Arc::new(Placement::of_cgroup("/app")),
         };
         let opened = Opened {
             workload: Some(Arc::new(workload)),

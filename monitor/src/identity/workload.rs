@@ -1,6 +1,10 @@
 //! The workload a connection is attributed to.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+
+use super::Placement;
 
 /// The process that opened a connection, and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,10 +19,10 @@ pub struct Workload {
     pub exe: Option<String>,
     /// Command name of the thread that connected.
     pub comm: String,
-    /// Path in the cgroup2 hierarchy, beginning with `/`.
-    pub cgroup: String,
     /// Inode of the network namespace.
     pub netns: u64,
+    /// Where it runs: cgroup, unit, container, pod. Shared by the processes of the cgroup.
+    pub placement: Arc<Placement>,
 }
 
 /// How sure it is that a connection belongs to its workload.

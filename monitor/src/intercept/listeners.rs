@@ -38,7 +38,11 @@ impl NamespaceListeners {
                 Err(e) => return Err(e),
             };
             Ok(Self {
-                ports: ListenerPorts { v4, v6 },
+                ports: ListenerPorts {
+                    v4,
+                    v6,
+                    ..ListenerPorts::default()
+                },
                 per_worker,
             })
         })?

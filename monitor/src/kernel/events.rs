@@ -2,16 +2,17 @@
 
 use std::ffi::OsStr;
 use std::mem::offset_of;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use aya::maps::{MapData, RingBuf};
 use monitor_common::event::{
-    ExecEvent, ExitEvent, ForkEvent, KIND_EXEC, KIND_EXIT, KIND_FORK, KIND_MISSING_LISTENER,
-    MissingListenerEvent,
+    BypassEvent, ExecEvent, ExitEvent, ForkEvent, KIND_BYPASS, KIND_EXEC, KIND_EXIT, KIND_FORK,
 };
 use monitor_common::process::{FILENAME_BYTES, until_nul};
+use monitor_common::{Bypass, COMM_BYTES};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -47,12 +48,30 @@ pub enum KernelEvent {
         /// When.
         boottime_ns: u64,
     },
-    /// An LLM-bound connection passed because its network namespace has no listener; at most one a second and namespace.
-    MissingListener {
-        /// The process that called `connect`, by which the namespace can be found.
+    /// Something LLM-bound was not intercepted; at most one a second for each cgroup and reason.
+    Bypass {
+        /// Why.
+        reason: Bypass,
+        /// Whether it was refused; else it passed.
+        denied: bool,
+        /// The process; 0 where the kernel does not say.
         tgid: u32,
-        /// The namespace.
+        /// The user; `None` where the kernel does not say.
+        uid: Option<u32>,
+        /// The command name of the thread; empty where the kernel does not say.
+        comm: String,
+        /// The cgroup2 id of the process or of its socket.
+        cgroup_id: u64,
+        /// The socket's network namespace.
         netns_cookie: u64,
+        /// When.
+        boottime_ns: u64,
+        /// Where it was going.
+        destination: SocketAddr,
+        /// The IP protocol: 6 for TCP, 17 for UDP, 255 for one that does not fit into a byte.
+        protocol: u8,
+        /// How many of the same cgroup and reason were not reported since the last event.
+        unreported: u32,
     },
 }
 
@@ -144,11 +163,31 @@ fn parse_kind(kind: u32, bytes: &[u8]) -> Option<KernelEvent> {
             tgid: u32_at(bytes, offset_of!(ExitEvent, tgid))?,
             boottime_ns: u64_at(bytes, offset_of!(ExitEvent, boottime_ns))?,
         },
-        KIND_MISSING_LISTENER => KernelEvent::MissingListener {
-            tgid: u32_at(bytes, offset_of!(MissingListenerEvent, tgid))?,
-            netns_cookie: u64_at(bytes, offset_of!(MissingListenerEvent, netns_cookie))?,
-        },
+        KIND_BYPASS => bypass(bytes)?,
         _ => return None,
+    })
+}
+
+fn bypass(bytes: &[u8]) -> Option<KernelEvent> {
+    let reason = usize::try_from(u32_at(bytes, offset_of!(BypassEvent, reason))?).ok()?;
+    let address = offset_of!(BypassEvent, destination);
+    let address: [u8; 16] = bytes.get(address..address + 16)?.try_into().ok()?;
+    let port = offset_of!(BypassEvent, port);
+    let port = u16::from_ne_bytes(bytes.get(port..port + 2)?.try_into().ok()?);
+    let comm = offset_of!(BypassEvent, comm);
+    let comm = until_nul(bytes.get(comm..comm + COMM_BYTES)?);
+    Some(KernelEvent::Bypass {
+        reason: *Bypass::ALL.get(reason)?,
+        denied: *bytes.get(offset_of!(BypassEvent, denied))? != 0,
+        tgid: u32_at(bytes, offset_of!(BypassEvent, tgid))?,
+        uid: Some(u32_at(bytes, offset_of!(BypassEvent, uid))?).filter(|uid| *uid != u32::MAX),
+        comm: String::from_utf8_lossy(comm).into_owned(),
+        cgroup_id: u64_at(bytes, offset_of!(BypassEvent, cgroup_id))?,
+        netns_cookie: u64_at(bytes, offset_of!(BypassEvent, netns_cookie))?,
+        boottime_ns: u64_at(bytes, offset_of!(BypassEvent, boottime_ns))?,
+        destination: SocketAddr::new(Ipv6Addr::from(address).to_canonical(), port),
+        protocol: *bytes.get(offset_of!(BypassEvent, protocol))?,
+        unreported: u32_at(bytes, offset_of!(BypassEvent, unreported))?,
     })
 }
 

@@ -98,7 +98,7 @@ fn what_is_not_asked_for_passes() {
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     datagrams.connect(address(V4_HOST, PORT)).unwrap();
     assert_eq!(datagrams.peer_addr().unwrap(), address(V4_HOST, PORT));
-    assert_eq!(rig.count(Reason::PassedUdp), 1);
+    assert_eq!(rig.count(Reason::PassedQuic), 1);
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     bound.bind_device(Some(b"lo")).unwrap();
     assert!(bound.connect(&address(V4_HOST, PORT).into()).is_err());

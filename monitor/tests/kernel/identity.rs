@@ -56,7 +56,7 @@ fn a_process_of_another_user_in_its_own_cgroup_is_told_exactly() {
     assert_eq!(workload.exe.as_deref(), bash.to_str());
     assert_eq!(workload.comm, "bash");
     let attached = rig.cgroup.file_name().unwrap().to_str().unwrap();
-    assert_eq!(workload.cgroup, format!("/{attached}/agent-7"));
+    assert_eq!(workload.placement.cgroup, format!("/{attached}/agent-7"));
     assert_eq!(workload.netns, Netns::current().unwrap().inode());
     // A further connection shares the workload.
     go_on(&child);
@@ -95,7 +95,7 @@ fn a_process_that_is_gone_is_exact_when_its_events_were_read_and_late_when_not()
     assert_eq!(attribution, Attribution::Late);
     assert_eq!((workload.exe.as_deref(), workload.pid), (None, child.id()));
     // What the record itself says is right even then.
-    assert!(workload.cgroup.ends_with("/short"));
+    assert!(workload.placement.cgroup.ends_with("/short"));
 }
 
 #[test]

@@ -51,10 +51,13 @@ fn a_namespace_without_listener_is_reported_once_a_second() {
             }
         })
         .unwrap();
-    assert_eq!(rig.count(Reason::NoListener), 10);
+    assert_eq!(rig.count(Reason::PassedNoListener), 10);
     let mut reports = Vec::new();
     while let Some(event) = events.take() {
-        if let KernelEvent::MissingListener { tgid, netns_cookie } = event.unwrap() {
+        if let KernelEvent::Bypass {
+            tgid, netns_cookie, ..
+        } = event.unwrap()
+        {
             reports.push((tgid, netns_cookie));
         }
     }

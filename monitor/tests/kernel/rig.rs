@@ -177,6 +177,7 @@ impl Listeners {
         ListenerPorts {
             v4: self.v4.local_addr().unwrap().port(),
             v6: self.v6.local_addr().unwrap().port(),
+            ..ListenerPorts::default()
         }
     }
 }

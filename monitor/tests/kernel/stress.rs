@@ -109,7 +109,7 @@ fn every_connection_has_its_own_record() {
     for reason in [
         Reason::TupleFull,
         Reason::TupleMissing,
-        Reason::StorageFailed,
+        Reason::PassedNoStorage,
         Reason::AcceptedStorageFailed,
     ] {
         assert_eq!(rig.count(reason), 0, "{}", reason.name());

@@ -151,7 +151,7 @@ impl WorkloadKey {
         Self {
             exe: workload.exe.as_deref().map(Arc::from),
             uid: workload.uid,
-            cgroup: workload.cgroup.as_str().into(),
+            cgroup: workload.placement.cgroup.as_str().into(),
         }
     }
 }

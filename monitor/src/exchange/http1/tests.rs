@@ -114,6 +114,7 @@ impl Run {
 
 fn policy(content: Vec<ContentRule>, budgets: Vec<BudgetRule>) -> Policy {
     Policy {
+        coverage: Default::default(),
         name: "test".into(),
         workloads: Selector::default(),
         mode: Mode::Enforce,

@@ -56,6 +56,7 @@ fn policy(budget: Option<u64>, rule: Option<(&str, bool)>) -> Policy {
         action: Action::Redact,
     });
     Policy {
+        coverage: Default::default(),
         name: "test".into(),
         workloads: Selector::default(),
         mode: Mode::Enforce,
