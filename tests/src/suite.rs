@@ -7,6 +7,7 @@ mod budget;
 mod byte_identity;
 mod content;
 mod curl;
+mod identity;
 mod operate;
 mod privacy;
 mod restart;
@@ -34,11 +35,12 @@ pub(crate) struct Suite {
 impl Suite {
     /// Runs it; an error when a test failed.
     pub(crate) async fn run(self) -> Result<()> {
-        let tests = match self.name.as_str() {
-            "main" => main_tests(),
-            other => bail!("no suite named {other}; there is: main"),
+        let (policies, tests) = match self.name.as_str() {
+            "main" => (stage::policies(), main_tests()),
+            "identity" => (identity::policies(), identity::tests()),
+            other => bail!("no suite named {other}; there are: main, identity"),
         };
-        run_all(&self.name, tests, self.filter.as_deref()).await
+        run_all(&self.name, policies, tests, self.filter.as_deref()).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 
 use super::stage::Stage;
+use crate::lab::agent::AgentConfig;
 use crate::screen;
 
 /// How long one test may take, on a machine that is busy building.
@@ -33,15 +34,20 @@ impl Test {
     }
 }
 
-/// Brings the stage up, runs the tests, takes it down.
-pub(super) async fn run_all(suite: &str, tests: Vec<Test>, filter: Option<&str>) -> Result<()> {
+/// Brings the stage up with the suite's policies, runs the tests, takes it down.
+pub(super) async fn run_all(
+    suite: &str,
+    policies: AgentConfig,
+    tests: Vec<Test>,
+    filter: Option<&str>,
+) -> Result<()> {
     let chosen: Vec<Test> = tests
         .into_iter()
         .filter(|test| filter.is_none_or(|filter| test.name.contains(filter)))
         .collect();
     screen::line(&format!("\nrunning {} tests", chosen.len()));
     let started = Instant::now();
-    let stage = Arc::new(Stage::set().await?);
+    let stage = Arc::new(Stage::set(policies).await?);
     let (mut passed, mut failures) = (0_usize, Vec::new());
     for test in &chosen {
         let began = Instant::now();

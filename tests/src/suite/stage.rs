@@ -32,11 +32,11 @@ pub(super) struct Stage {
 pub(super) type Report = Value;
 
 impl Stage {
-    /// Brings it up.
-    pub(super) async fn set() -> Result<Self> {
+    /// Brings it up, with an agent that has these policies.
+    pub(super) async fn set(policies: AgentConfig) -> Result<Self> {
         let lab = Lab::up().await.context("bringing the lab up")?;
         let second = lab.workload_netns("second")?;
-        let agent = Agent::start(&lab, "agent", policies()).await?;
+        let agent = Agent::start(&lab, "agent", policies).await?;
         let trust = agent.trust(&lab)?;
         Ok(Self {
             lab,
@@ -173,7 +173,7 @@ pub(crate) fn clients() -> Result<(PathBuf, PathBuf)> {
     Ok((variable("WEIR_LAB_PYTHON")?, variable("WEIR_LAB_CLIENTS")?))
 }
 
-/// The policies of the suite's agent; a test chooses by the name of its cgroup.
+/// The policies of the main suite's agent; a test chooses by the name of its cgroup.
 pub(super) fn policies() -> AgentConfig {
     AgentConfig::new()
         .policy(

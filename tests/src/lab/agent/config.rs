@@ -9,6 +9,7 @@ use crate::lab::address::{BENCH, DEAD, EXPIRED, SCRIPTED, UNKNOWN_CA, WRONG_NAME
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentConfig {
     policies: Vec<String>,
+    keys: Vec<(&'static str, String)>,
 }
 
 impl AgentConfig {
@@ -18,10 +19,21 @@ impl AgentConfig {
     }
 
     /// Adds a policy for the workloads whose cgroup ends in `cgroup` (a pattern); `rules` are its keys in flow style.
-    pub(crate) fn policy(mut self, name: &str, cgroup: &str, rules: &str) -> Self {
+    pub(crate) fn policy(self, name: &str, cgroup: &str, rules: &str) -> Self {
+        self.policy_for(name, &format!("cgroup: \"*/{cgroup}\""), rules)
+    }
+
+    /// Adds a policy for the workloads that `selector` selects; selector and rules are keys in flow style.
+    pub(crate) fn policy_for(mut self, name: &str, selector: &str, rules: &str) -> Self {
         self.policies.push(format!(
-            "  - {{name: {name}, workloads: {{cgroup: \"*/{cgroup}\"}}, {rules}}}\n"
+            "  - {{name: {name}, workloads: {{{selector}}}, {rules}}}\n"
         ));
+        self
+    }
+
+    /// Adds a key to a section of the file, such as `match: all-tls` to `intercept`.
+    pub(crate) fn key(mut self, section: &'static str, key: &str) -> Self {
+        self.keys.push((section, format!("  {key}\n")));
         self
     }
 
@@ -36,13 +48,32 @@ impl AgentConfig {
         } else {
             format!("policies:\n{}", self.policies.concat())
         };
+        let mut more: Vec<&str> = self.keys.iter().map(|(section, _)| *section).collect();
+        more.retain(|section| !["node", "intercept"].contains(section));
+        more.sort_unstable();
+        more.dedup();
+        let more: String = more
+            .into_iter()
+            .map(|section| format!("{section}:\n{}", self.keys_of(section)))
+            .collect();
         format!(
-            "node:\n  cgroup: {cgroup}\n  state_dir: {dir}/state\n  run_dir: {dir}/run\n  listen: {listen}\n\
-             intercept:\n  upstream_ca: {ca}\n  endpoints:\n{endpoints}{policies}\
+            "node:\n  cgroup: {cgroup}\n  state_dir: {dir}/state\n  run_dir: {dir}/run\n  listen: {listen}\n{node}\
+             intercept:\n  upstream_ca: {ca}\n{intercept}  endpoints:\n{endpoints}{policies}{more}\
              events:\n  sinks:\n    - {{file: {{path: {dir}/events.jsonl}}}}\n    - {{file: {{path: {dir}/ocsf.jsonl, format: ocsf}}}}\n",
             cgroup = lab.cgroup.path().display(),
             dir = dir.display(),
+            node = self.keys_of("node"),
+            intercept = self.keys_of("intercept"),
             ca = lab.lab_bundle().display(),
         )
+    }
+
+    /// The keys added to a section, as lines.
+    fn keys_of(&self, section: &str) -> String {
+        self.keys
+            .iter()
+            .filter(|(of, _)| *of == section)
+            .map(|(_, key)| key.as_str())
+            .collect()
     }
 }

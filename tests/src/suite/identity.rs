@@ -1,0 +1,17 @@
+//! The suite `identity`: whose connection it is, in every kind of workload, and that there is no silent way around.
+
+mod labs;
+
+use super::runner::Test;
+use crate::lab::agent::AgentConfig;
+
+/// The groups, in the order a reader would ask. A test that needs an agent of its own brings up a lab of its own.
+pub(super) fn tests() -> Vec<Test> {
+    let groups = [labs::tests()];
+    groups.into_iter().flatten().collect()
+}
+
+/// The policies of the suite's agent; a test chooses by the name of its cgroup.
+pub(super) fn policies() -> AgentConfig {
+    AgentConfig::new()
+}
