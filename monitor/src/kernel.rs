@@ -27,6 +27,7 @@ mod error;
 mod events;
 mod object;
 mod programs;
+mod sock_diag;
 mod tracefs;
 
 pub use cgroup::find_cgroup2_mount;
@@ -34,6 +35,7 @@ pub use clock::boottime_ns;
 pub use error::KernelError;
 pub use events::{KernelEvent, KernelEvents};
 pub use programs::{ProgramState, ProgramStats, ProgramStatus};
+pub use sock_diag::{DiagSocket, SockDiag, SockDiagError, Transport};
 
 use config::ConfigMaps;
 
