@@ -16,6 +16,7 @@
 mod cgroup;
 mod namespaces;
 mod netns;
+mod owners;
 mod placement;
 mod process;
 mod procfs;
@@ -30,6 +31,7 @@ use monitor_common::FlowRecord;
 pub use self::cgroup::Cgroups;
 pub use self::namespaces::{NamespaceChanges, Namespaces};
 pub use self::netns::Netns;
+pub use self::owners::{socket_owners, sockets_of};
 pub use self::placement::{Container, Owner, Placement, Pod, SpiffeId, SpiffeSource};
 pub use self::process::{ProcessKey, ProcessRows};
 pub use self::workload::{Attribution, Workload};

@@ -186,6 +186,25 @@ impl Kernel {
         self.config.lock().mark_address(address, expires_ns)
     }
 
+    /// Marks an address for as long as a DNS answer does at least, [`TTL_FLOOR_S`](monitor_common::dns::TTL_FLOOR_S) from
+    /// now; a longer mark stays. True when it had no mark.
+    ///
+    /// # Errors
+    ///
+    /// When the map is full or the kernel refuses the write.
+    pub fn learn_address(&self, address: IpAddr) -> Result<bool, KernelError> {
+        let floor_ns = u64::from(monitor_common::dns::TTL_FLOOR_S) * 1_000_000_000;
+        self.config
+            .lock()
+            .extend_mark(address, boottime_ns().saturating_add(floor_ns))
+    }
+
+    /// Whether connections to a port are intercepted.
+    #[must_use]
+    pub fn intercepts_port(&self, port: u16) -> bool {
+        self.config.lock().has_port(port)
+    }
+
     /// Removes an address's mark, however it came to be. Removing what is not there is no error.
     ///
     /// # Errors

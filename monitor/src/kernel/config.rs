@@ -68,6 +68,13 @@ impl ConfigMaps {
         Ok(())
     }
 
+    /// Whether connections to a port are intercepted.
+    pub(super) fn has_port(&self, port: u16) -> bool {
+        self.port_words
+            .get(usize::from(port >> 6))
+            .is_some_and(|word| word & (1 << (port & 63)) != 0)
+    }
+
     pub(super) fn set_listener(
         &mut self,
         netns_cookie: u64,
@@ -86,6 +93,19 @@ impl ConfigMaps {
         self.addresses
             .insert(NormalAddr::from(address), expires_ns, 0)
             .map_err(KernelError::map("ADDRESSES"))
+    }
+
+    /// Marks an address at least until a time; a longer mark stays. True when it had no mark.
+    pub(super) fn extend_mark(&mut self, address: IpAddr, expires_ns: u64) -> Result<bool, KernelError> {
+        let known = match self.addresses.get(&NormalAddr::from(address), 0) {
+            Ok(known) => Some(known),
+            Err(MapError::KeyNotFound) => None,
+            Err(error) => return Err(KernelError::map("ADDRESSES")(error)),
+        };
+        if known.is_none_or(|known| known < expires_ns) {
+            self.mark_address(address, expires_ns)?;
+        }
+        Ok(known.is_none())
     }
 
     pub(super) fn unmark_address(&mut self, address: IpAddr) -> Result<(), KernelError> {
