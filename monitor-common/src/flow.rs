@@ -6,6 +6,9 @@ use crate::{COMM_BYTES, NormalAddr};
 pub const FLAG_V6_SOCKET: u32 = 1;
 /// The socket is of the IPv6 family and asked for an IPv4-mapped address.
 pub const FLAG_MAPPED: u32 = 2;
+/// The address was marked as an LLM host's; without it, the connection was sent to the agent because its cgroup's scope
+/// sends every one ([`Scope::ALL_TLS`](crate::Scope::ALL_TLS)).
+pub const FLAG_MARKED: u32 = 4;
 
 /// Who opened a connection and where it was meant to go: filled by the connect hooks in the context of the thread that
 /// called `connect`, found again by the agent on the socket it accepted.
@@ -14,7 +17,7 @@ pub const FLAG_MAPPED: u32 = 2;
 pub struct FlowRecord {
     /// [`ABI_VERSION`](crate::ABI_VERSION) of the programs that wrote it.
     pub version: u32,
-    /// [`FLAG_V6_SOCKET`], [`FLAG_MAPPED`].
+    /// [`FLAG_V6_SOCKET`], [`FLAG_MAPPED`], [`FLAG_MARKED`].
     pub flags: u32,
     /// The address the workload asked for.
     pub orig_addr: NormalAddr,

@@ -6,7 +6,7 @@
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_ktime_get_boot_ns};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use aya_ebpf::programs::SockAddrContext;
-use monitor_common::flow::FLAG_V6_SOCKET;
+use monitor_common::flow::{FLAG_MARKED, FLAG_V6_SOCKET};
 use monitor_common::{ABI_VERSION, COMM_BYTES, FlowRecord, NormalAddr, Reason};
 
 use crate::events::report_missing_listener;
@@ -78,7 +78,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
     unsafe {
         *record = FlowRecord {
             version: ABI_VERSION,
-            flags,
+            flags: flags | FLAG_MARKED,
             orig_addr: address,
             orig_port: port,
             listener_port,

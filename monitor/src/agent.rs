@@ -24,11 +24,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{ApiError, ApiServer};
 use crate::config::Config;
-use crate::event::{ExchangeIds, Recorder, RecorderThread};
+use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
 use crate::identity::Identity;
 use crate::intercept::{Interceptor, Live, Workers};
-use crate::kernel::{Kernel, KernelError, KernelOptions, find_cgroup2_mount};
+use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
 use crate::policy::Policies;
 use crate::selftest::SelfTest;
@@ -218,6 +218,7 @@ impl Agent {
                     Ok(event) => {
                         self.interceptor.identity.on_event(&event);
                         self.keeper.on_event(&event, &self.workers);
+                        self.record_bypass(&event);
                     }
                     Err(error) => break Err(error.into()),
                 },
@@ -241,6 +242,14 @@ impl Agent {
 }
 
 impl Agent {
+    /// What the kernel let pass or refused goes on record.
+    fn record_bypass(&self, event: &KernelEvent) {
+        let node = &self.interceptor.node;
+        if let Some(bypass) = Bypass::of(event, &self.interceptor.identity, node.clock.now_ms()) {
+            node.recorder.send(Event::Bypass(Arc::new(bypass)));
+        }
+    }
+
     /// Addresses whose DNS answers have expired go from the kernel's table.
     fn sweep(&self) {
         if let Err(error) = self.kernel.sweep_expired_addresses() {

@@ -1,8 +1,10 @@
-//! What happened, on record: one [`Exchange`] per request, one [`Connection`] per connection.
+//! What happened, on record: one [`Exchange`] per request, one [`Connection`] per connection, and a [`Bypass`] for what
+//! was LLM-bound and not intercepted.
 //!
 //! No type here can hold a prompt or a response: there are numbers, closed enums, names of the configuration, and
 //! [`ShortText`] for the few texts that come from a workload (method, path, model).
 
+mod bypass;
 mod connection;
 mod exchange;
 mod id;
@@ -21,6 +23,7 @@ mod workload;
 
 use std::sync::Arc;
 
+pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
 pub use self::exchange::{BudgetUse, Certainty, Exchange, FindingCount, Http, OwnCount, TokenUsage};
 pub use self::id::{ExchangeId, ExchangeIds};
@@ -28,8 +31,8 @@ pub use self::outcome::{Outcome, SpliceReason};
 pub use self::recorder::{LINGER, MAX_QUEUED, MAX_WAITING, PATIENCE, Recorder, RecorderThread};
 pub use self::sink::MAX_HELD_BYTES;
 pub use self::store::{
-    Counts, Dimension, MAX_FOLLOWER_LAG, MAX_MODELS_PER_WORKLOAD, MAX_RECENT, MAX_WORKLOADS, Store,
-    UsageTotal, WorkloadKey, WorkloadTotal,
+    Counts, Dimension, MAX_FOLLOWER_LAG, MAX_MODELS_PER_WORKLOAD, MAX_RECENT, MAX_WORKLOADS, RecordKind,
+    Store, UsageTotal, WorkloadKey, WorkloadTotal,
 };
 pub use self::text::{MAX_SHORT_TEXT_BYTES, ShortText};
 pub use self::verdict::{ErrorClass, Part, Reason, Verdict};
@@ -41,4 +44,6 @@ pub enum Event {
     Exchange(Arc<Exchange>),
     /// A connection was closed.
     Connection(Arc<Connection>),
+    /// Something LLM-bound was not intercepted.
+    Bypass(Arc<Bypass>),
 }

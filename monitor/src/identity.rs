@@ -20,6 +20,7 @@ mod owners;
 mod placement;
 mod process;
 mod procfs;
+mod sighting;
 mod user;
 mod workload;
 
@@ -34,6 +35,7 @@ pub use self::netns::Netns;
 pub use self::owners::{socket_owners, sockets_of};
 pub use self::placement::{Container, Owner, Placement, Pod, SpiffeId, SpiffeSource};
 pub use self::process::{ProcessKey, ProcessRows};
+pub use self::sighting::{Sighted, Sighting};
 pub use self::workload::{Attribution, Workload};
 
 use self::process::{FlowTraits, Processes};

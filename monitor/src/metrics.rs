@@ -1,6 +1,7 @@
 //! Prometheus metrics. Names and units follow the Prometheus conventions; label values are closed enums, names of the
 //! configuration, or cut off at a stated number.
 
+mod bypasses;
 mod models;
 mod process;
 mod pulled;
@@ -9,10 +10,12 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use self::bypasses::Bypasses;
+pub use self::bypasses::ReadCounter;
 use self::models::Models;
 use self::process::ProcessCollector;
 use self::pulled::PulledCounters;
-use crate::event::{Connection, Exchange};
+use crate::event::{Bypass, Connection, Exchange};
 
 /// Most distinct values of the `model` label, which workloads choose; later ones count as [`OTHER_MODEL`].
 pub const MAX_MODEL_LABELS: usize = 200;
@@ -33,6 +36,7 @@ pub struct Metrics {
     exchanges: IntCounterVec,
     tokens: IntCounterVec,
     connections: IntCounterVec,
+    bypasses: Bypasses,
     duration: Histogram,
     time_to_first_byte: Histogram,
     models: Models,
@@ -102,6 +106,7 @@ impl Metrics {
                 "Connections sent to the agent, by what became of them.",
                 &["outcome"],
             )?,
+            bypasses: Bypasses::new()?,
             duration: histogram(
                 "weir_exchange_duration_seconds",
                 "From the first byte of a request to the end of its response.",
@@ -150,6 +155,7 @@ impl Metrics {
         build.set(1);
         registry.register(Box::new(build))?;
         registry.register(Box::new(ProcessCollector::new()?))?;
+        registry.register(Box::new(metrics.bypasses.clone()))?;
         Ok(metrics)
     }
 
@@ -169,6 +175,11 @@ impl Metrics {
             Box::new(read),
         )?;
         Ok(self.registry.register(Box::new(counters))?)
+    }
+
+    /// Says where `weir_bypasses_total` reads what the kernel programs found; false when that was said before.
+    pub fn read_kernel_bypasses(&self, read: ReadCounter) -> bool {
+        self.bypasses.read_kernel(read)
     }
 
     /// Adds `weir_ledger_errors_total{operation}`, read from the ledger at each scrape: `read` gives each operation once.
@@ -230,6 +241,11 @@ impl Metrics {
         self.connections
             .with_label_values(&[connection.outcome.name()])
             .inc();
+    }
+
+    /// Counts a bypass that the agent found; those of the kernel programs are counted there.
+    pub fn count_bypass(&self, bypass: &Bypass) {
+        self.bypasses.count(bypass);
     }
 
     /// Notes a self-test that ended at `unix_ms`.

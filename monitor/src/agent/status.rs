@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use monitor_common::Reason;
 use parking_lot::Mutex;
 
 use super::bundle::CA_FILE;
@@ -32,6 +33,11 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
     parts
         .metrics
         .add_kernel_counters(move || kernel_events(&kernel))?;
+    let kernel = parts.interceptor.kernel.clone();
+    // Said once: these are the sources' only maker.
+    let _first = parts
+        .metrics
+        .read_kernel_bypasses(Box::new(move || counters(&kernel)));
     let ledger = parts.interceptor.node.ledger.clone();
     parts.metrics.add_ledger_errors(move || {
         let health = ledger.health();
@@ -58,14 +64,16 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
 }
 
 fn kernel_events(kernel: &Kernel) -> Vec<(&'static str, u64)> {
+    let counters = counters(kernel).into_iter().flatten();
+    counters.map(|(reason, count)| (reason.name(), count)).collect()
+}
+
+fn counters(kernel: &Kernel) -> Option<Vec<(Reason, u64)>> {
     match kernel.counters() {
-        Ok(counters) => counters
-            .into_iter()
-            .map(|(reason, count)| (reason.name(), count))
-            .collect(),
+        Ok(counters) => Some(counters),
         Err(error) => {
             tracing::error!(%error, "the kernel's counters cannot be read");
-            Vec::new()
+            None
         }
     }
 }

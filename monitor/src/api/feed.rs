@@ -1,7 +1,6 @@
-//! Exchanges as they happen, as a response that does not end.
+//! Records as they are made, as a response that does not end.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,21 +8,21 @@ use hyper::body::{Body, Frame};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 
-use crate::event::{Event, Exchange, native};
+use crate::event::{Event, RecordKind, native};
 
 /// Pieces of the response that wait for a slow reader; beyond them its place in the feed falls behind.
 const MAX_PIECES: usize = 16;
-/// Bytes gathered into one piece when many exchanges are there at once.
+/// Bytes gathered into one piece when many records are there at once.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// The lines of a feed, made by a task that ends with the reader.
 pub(super) struct Feed(mpsc::Receiver<Bytes>);
 
 impl Feed {
-    /// First the lines of `past`, then one for each exchange of `live`.
-    pub(super) fn start(past: Vec<Arc<Exchange>>, live: broadcast::Receiver<Arc<Exchange>>) -> Self {
+    /// First the lines of `past`, then one for each record of `kind` from `live`.
+    pub(super) fn start(kind: RecordKind, past: Vec<Event>, live: broadcast::Receiver<Event>) -> Self {
         let (pieces, feed) = mpsc::channel(MAX_PIECES);
-        tokio::spawn(write(past, live, pieces));
+        tokio::spawn(write(kind, past, live, pieces));
         Self(feed)
     }
 }
@@ -43,13 +42,14 @@ impl Body for Feed {
 }
 
 async fn write(
-    past: Vec<Arc<Exchange>>,
-    mut live: broadcast::Receiver<Arc<Exchange>>,
+    kind: RecordKind,
+    past: Vec<Event>,
+    mut live: broadcast::Receiver<Event>,
     pieces: mpsc::Sender<Bytes>,
 ) {
     let mut piece = Vec::new();
-    for exchange in past {
-        add_line(&mut piece, exchange);
+    for event in past {
+        add_line(&mut piece, &event);
         if piece.len() >= PIECE_BYTES && pieces.send(std::mem::take(&mut piece).into()).await.is_err() {
             return;
         }
@@ -65,7 +65,8 @@ async fn write(
         // Whatever else is there already goes into the same piece.
         loop {
             match next {
-                Ok(exchange) => add_line(&mut piece, exchange),
+                Ok(event) if kind.wants(&event) => add_line(&mut piece, &event),
+                Ok(_) => {}
                 Err(RecvError::Lagged(lost)) => {
                     piece.extend_from_slice(format!("{{\"kind\":\"lost\",\"count\":{lost}}}\n").as_bytes());
                 }
@@ -79,10 +80,10 @@ async fn write(
     }
 }
 
-/// Appends an exchange's native record.
-pub(super) fn add_line(lines: &mut Vec<u8>, exchange: Arc<Exchange>) {
+/// Appends an event's native record.
+pub(super) fn add_line(lines: &mut Vec<u8>, event: &Event) {
     let before = lines.len();
-    if let Err(error) = native::encode(&Event::Exchange(exchange), lines) {
+    if let Err(error) = native::encode(event, lines) {
         lines.truncate(before);
         tracing::error!(%error, "a record could not be encoded");
     }

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::feed::{Feed, add_line};
 use super::{DEFAULT_LIMIT, NodeStatus, Sources};
 use crate::event::native::{ConnectionRecord, rfc3339};
-use crate::event::{Dimension, MAX_RECENT};
+use crate::event::{Dimension, MAX_RECENT, RecordKind};
 
 /// The content type of JSON lines.
 const JSON_LINES: &str = "application/x-ndjson";
@@ -27,7 +27,7 @@ pub(super) fn router(sources: Arc<Sources>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/workloads", get(workloads))
         .route("/v1/connections", get(connections))
-        .route("/v1/exchanges", get(exchanges))
+        .route("/v1/records", get(records))
         .route("/v1/usage", get(usage))
         .route("/v1/budgets", get(budgets))
         .fallback(async || Refused(StatusCode::NOT_FOUND, "no such endpoint".to_owned()))
@@ -104,29 +104,35 @@ async fn connections(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Exchanges {
+struct Records {
     limit: Option<usize>,
+    kind: Option<String>,
     #[serde(default)]
     follow: bool,
 }
 
-/// JSON lines, oldest first; with `follow`, without an end.
-async fn exchanges(
+/// Exchanges, bypasses or both as JSON lines, oldest first; with `follow`, without an end.
+async fn records(
     State(sources): State<Arc<Sources>>,
-    query: Parameters<Exchanges>,
+    query: Parameters<Records>,
 ) -> Result<Response, Refused> {
     let Query(query) = query?;
     let limit = limit(query.limit)?;
+    let kind = match query.kind.as_deref() {
+        None => RecordKind::Any,
+        Some(name) => RecordKind::parse(name).ok_or_else(|| {
+            let message =
+                format!("there are no records of kind `{name}`: use exchange or bypass, or leave it out");
+            Refused(StatusCode::BAD_REQUEST, message)
+        })?,
+    };
     let body = if query.follow {
-        let (past, live) = sources.store.follow(limit);
-        Body::new(Feed::start(past, live))
+        let (past, live) = sources.store.follow(kind, limit);
+        Body::new(Feed::start(kind, past, live))
     } else {
         let mut lines = Vec::new();
-        sources
-            .store
-            .exchanges(limit)
-            .into_iter()
-            .for_each(|exchange| add_line(&mut lines, exchange));
+        let records = sources.store.records(kind, limit);
+        records.iter().for_each(|event| add_line(&mut lines, event));
         Body::from(lines)
     };
     Ok(([(CONTENT_TYPE, JSON_LINES)], body).into_response())

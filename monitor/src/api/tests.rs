@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
 use crate::config::{Config, Uid};
-use crate::event::{Event, Recorder, RecorderThread, samples};
+use crate::event::{Event, RecordKind, Recorder, RecorderThread, samples};
 
 pub(crate) struct Fixture {
     directory: TempDir,
@@ -166,7 +166,7 @@ async fn answers() {
     let (_, one) = get(&server, "/v1/connections?limit=1").await;
     assert_eq!(one["connections"].as_array().unwrap().len(), 1);
 
-    let (_, exchange) = get(&server, "/v1/exchanges").await;
+    let (_, exchange) = get(&server, "/v1/records").await;
     assert_eq!(
         (&exchange["verdict"], &exchange["workload"]["pid"]),
         (&json!("cut"), &json!(4711))
@@ -193,9 +193,10 @@ async fn refuses_what_it_cannot_answer() {
     let server = fixture.start().await;
     for (path, code, says) in [
         ("/v1/nothing", 404, "no such endpoint"),
-        ("/v1/exchanges?limit=5000", 400, "4096 records"),
-        ("/v1/exchanges?limit=many", 400, "limit"),
-        ("/v1/exchanges?last=5", 400, "last"),
+        ("/v1/records?limit=5000", 400, "4096 records"),
+        ("/v1/records?limit=many", 400, "limit"),
+        ("/v1/records?last=5", 400, "last"),
+        ("/v1/records?kind=connection", 400, "exchange or bypass"),
         ("/v1/usage?by=colour", 400, "workload, provider, model"),
     ] {
         let (found, body) = get(&server, path).await;
@@ -212,7 +213,7 @@ async fn follows() {
     let server = fixture.start().await;
     let mut stream = UnixStream::connect(server.socket()).await.unwrap();
     stream
-        .write_all(b"GET /v1/exchanges?limit=1&follow=true HTTP/1.1\r\nhost: weir\r\n\r\n")
+        .write_all(b"GET /v1/records?limit=1&follow=true HTTP/1.1\r\nhost: weir\r\n\r\n")
         .await
         .unwrap();
     let mut lines = BufReader::new(stream).lines();
@@ -244,12 +245,12 @@ async fn follows() {
 #[tokio::test]
 async fn a_slow_follower_is_told_what_it_missed() {
     let fixture = Fixture::new();
-    let (past, live) = fixture.recorder.store().follow(0);
+    let (past, live) = fixture.recorder.store().follow(RecordKind::Any, 0);
     for number in 0..crate::event::MAX_FOLLOWER_LAG as u64 + 7 {
         fixture.recorder.send(exchange(number));
     }
     fixture.record(exchange(0)).await;
-    let mut feed = std::pin::pin!(feed::Feed::start(past, live));
+    let mut feed = std::pin::pin!(feed::Feed::start(RecordKind::Any, past, live));
     let frame = std::future::poll_fn(|cx| hyper::body::Body::poll_frame(feed.as_mut(), cx))
         .await
         .unwrap()

@@ -11,15 +11,26 @@ use super::{CliError, Target};
 pub(super) struct Observe {
     #[command(flatten)]
     pub(super) target: Target,
-    /// Go on with every new exchange
+    /// Go on with every new record
     #[arg(short, long)]
     pub(super) follow: bool,
-    /// How many past exchanges to show first
+    /// How many past records to show first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) last: usize,
+    /// Only exchanges, or only what was not intercepted
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(super) kind: Option<Kind>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    /// Requests to providers
+    Exchange,
+    /// What was LLM-bound and not intercepted
+    Bypass,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -38,8 +49,13 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
     if arguments.output == Format::Table {
         writeln!(out, "{}", row(&HEADINGS.map(str::to_owned)))?;
     }
+    let kind = match arguments.kind {
+        None => "",
+        Some(Kind::Exchange) => "&kind=exchange",
+        Some(Kind::Bypass) => "&kind=bypass",
+    };
     let path = format!(
-        "/v1/exchanges?limit={}&follow={}",
+        "/v1/records?limit={}&follow={}{kind}",
         arguments.last, arguments.follow
     );
     client.lines(&path, |record| {
@@ -49,10 +65,11 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
             _ if record["kind"] == "lost" => {
                 writeln!(
                     out,
-                    "… {} exchanges not shown: too many at once",
+                    "… {} records not shown: too many at once",
                     thousands(number(record, "/count"))
                 )?;
             }
+            Format::Compact if record["kind"] == "bypass" => writeln!(out, "{}", compact_bypass(record))?,
             Format::Compact => writeln!(out, "{}", compact(record))?,
             Format::Table => writeln!(out, "{}", row(&cells(record)))?,
         }
@@ -94,6 +111,16 @@ fn row(cells: &[String; 10]) -> String {
 
 fn cells(record: &Value) -> [String; 10] {
     let workload = &record["workload"];
+    if record["kind"] == "bypass" {
+        let mut cells = [const { String::new() }; 10];
+        cells[0] = text(record, "/time");
+        cells[1] = program(workload);
+        cells[2] = text(workload, "/pid");
+        cells[3] = user(workload);
+        cells[4] = destination(record);
+        cells[9] = bypass(record);
+        return cells;
+    }
     [
         text(record, "/time"),
         program(workload),
@@ -124,6 +151,48 @@ fn compact(record: &Value) -> String {
         duration(number(record, "/duration_us")),
         verdict(record),
     )
+}
+
+fn compact_bypass(record: &Value) -> String {
+    let workload = &record["workload"];
+    // Without a process there is at least its cgroup.
+    let who = if workload.is_null() {
+        text(record, "/cgroup")
+    } else {
+        format!(
+            "{}[{}] {}",
+            program(workload),
+            text(workload, "/pid"),
+            user(workload)
+        )
+    };
+    let (time, to) = (text(record, "/time"), destination(record));
+    format!(
+        "{time} {who} → {to} {} {}",
+        text(record, "/transport"),
+        bypass(record)
+    )
+}
+
+/// The server name, else the address.
+fn destination(record: &Value) -> String {
+    match record["server_name"].as_str() {
+        Some(_) => text(record, "/server_name"),
+        None => text(record, "/destination"),
+    }
+}
+
+/// What became of a bypass: `passed unseen (quic), and 3 more`.
+fn bypass(record: &Value) -> String {
+    let mut what = match record["verdict"].as_str() {
+        Some("refused") => format!("refused, not intercepted ({})", text(record, "/reason")),
+        _ => format!("passed unseen ({})", text(record, "/reason")),
+    };
+    let more = number(record, "/unreported");
+    if more > 0 {
+        what.push_str(&format!(", and {} more", thousands(more)));
+    }
+    what
 }
 
 fn tokens(record: &Value, pointer: &str) -> String {

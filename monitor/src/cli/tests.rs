@@ -98,11 +98,16 @@ async fn observes() {
     let line = "2024-12-08T00:00:00.000Z python3.11[4711] bot → openai chat_completions gpt-4o-mini \
                 120→300 tokens 1.25s cut (budget, billing-bots)\n";
     assert_eq!(compact.1, line.repeat(2));
+    fixture.record(Event::Bypass(samples::bypass().into())).await;
+    let bypass = weir(server.socket(), "observe --kind bypass").await;
+    let line = "2024-12-08T00:00:00.000Z /system.slice/bot.service → 162.159.140.245:443 udp \
+                refused, not intercepted (older_quic), and 3 more\n";
+    assert_eq!(bypass.1, line);
     shows(
         &weir(server.socket(), "observe -o table").await,
         &["TIME", "VERDICT", "cut (budget, billing-bots)"],
     );
-    let json = weir(server.socket(), "observe -o json").await.1;
+    let json = weir(server.socket(), "observe -o json --kind exchange").await.1;
     assert_eq!(json.lines().count(), 3);
     assert!(
         json.lines()

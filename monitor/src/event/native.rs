@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::workload::{WorkloadView, view};
-use super::{BudgetUse, Connection, Event, Exchange, FindingCount, OwnCount, TokenUsage};
+use super::{BudgetUse, Bypass, Connection, Event, Exchange, FindingCount, OwnCount, TokenUsage};
 
 /// Appends the record of an event and a line feed.
 ///
@@ -18,6 +18,7 @@ pub fn encode(event: &Event, line: &mut Vec<u8>) -> Result<(), serde_json::Error
         Event::Connection(connection) => {
             serde_json::to_writer(&mut *line, &ConnectionRecord::from(&**connection))?
         }
+        Event::Bypass(bypass) => serde_json::to_writer(&mut *line, &BypassRecord::from(&**bypass))?,
     }
     line.push(b'\n');
     Ok(())
@@ -168,6 +169,40 @@ impl<'a> From<&'a Connection> for ConnectionRecord<'a> {
     }
 }
 
+/// A bypass as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct BypassRecord<'a> {
+    kind: &'static str,
+    time: String,
+    workload: Option<WorkloadView<'a>>,
+    attribution: &'static str,
+    cgroup: Option<&'a str>,
+    reason: super::BypassReason,
+    verdict: &'static str,
+    transport: super::Transport,
+    destination: Option<SocketAddr>,
+    server_name: Option<&'a str>,
+    unreported: u32,
+}
+
+impl<'a> From<&'a Bypass> for BypassRecord<'a> {
+    fn from(bypass: &'a Bypass) -> Self {
+        Self {
+            kind: "bypass",
+            time: rfc3339(bypass.at_ms),
+            workload: view(&bypass.workload),
+            attribution: bypass.attribution.name(),
+            cgroup: bypass.placement.as_ref().map(|placement| &*placement.cgroup),
+            reason: bypass.reason,
+            verdict: bypass.verdict(),
+            transport: bypass.transport,
+            destination: bypass.destination,
+            server_name: bypass.server_name.as_deref(),
+            unreported: bypass.unreported,
+        }
+    }
+}
+
 /// A time as RFC 3339 writes it, in UTC, to the millisecond.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     i64::try_from(unix_ms)
@@ -225,6 +260,20 @@ mod tests {
                 r#""workload":null,"attribution":"unknown","client":"[fd00::7]:40312","original_destination":null,"#,
                 r#""server_name":"example.com","outcome":"spliced_not_listed","alpn":null,"#,
                 r#""bytes_up":517,"bytes_down":4096,"exchanges":0}"#,
+                "\n",
+            )
+        );
+    }
+
+    #[test]
+    fn bypass() {
+        let line = line(Event::Bypass(samples::bypass().into()));
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"kind":"bypass","time":"2024-12-08T00:00:00.000Z","workload":null,"attribution":"ambiguous","#,
+                r#""cgroup":"/system.slice/bot.service","reason":"older_quic","verdict":"refused","transport":"udp","#,
+                r#""destination":"162.159.140.245:443","server_name":null,"unreported":3}"#,
                 "\n",
             )
         );

@@ -1,14 +1,16 @@
 //! OCSF 1.8.0: an exchange is an API Activity (class 6003) with the `ai_operation` and `security_control` profiles, a
-//! connection a Network Activity (class 4001) with `security_control`.
+//! connection or a bypass a Network Activity (class 4001) with `security_control`.
 //!
 //! Facts about classes, identifiers and required attributes are those of the compiled schema of version 1.8.0
 //! (<https://schema.ocsf.io/1.8.0>). What the schema has no attribute for stands under `unmapped`.
 
 mod api_activity;
+mod bypass;
 mod network_activity;
 mod objects;
 
 use self::api_activity::ApiActivity;
+use self::bypass::BypassActivity;
 use self::network_activity::NetworkActivity;
 use super::Event;
 
@@ -26,6 +28,7 @@ pub fn encode(event: &Event, line: &mut Vec<u8>) -> Result<(), serde_json::Error
         Event::Connection(connection) => {
             serde_json::to_writer(&mut *line, &NetworkActivity::from(&**connection))?
         }
+        Event::Bypass(bypass) => serde_json::to_writer(&mut *line, &BypassActivity::from(&**bypass))?,
     }
     line.push(b'\n');
     Ok(())

@@ -94,3 +94,19 @@ pub(crate) fn connection() -> Connection {
         exchanges: 0,
     }
 }
+
+/// A datagram of a socket of which only the cgroup is known.
+pub(crate) fn bypass() -> Bypass {
+    Bypass {
+        at_ms: MIDNIGHT_MS,
+        workload: None,
+        attribution: Attribution::Ambiguous,
+        placement: Some(Arc::new(Placement::of_cgroup("/system.slice/bot.service"))),
+        reason: BypassReason::OlderQuic,
+        denied: true,
+        transport: Transport::Udp,
+        destination: Some("162.159.140.245:443".parse().unwrap()),
+        server_name: None,
+        unreported: 3,
+    }
+}

@@ -222,6 +222,20 @@ impl Processes {
         }
     }
 
+    /// The executable of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`, when it is certain that
+    /// the process has run no other program since: its row, if the kernel keeps one, says so.
+    pub(super) fn exe_at(&self, tgid: u32, at_ns: u64) -> Option<Arc<str>> {
+        if !self.rows.is_kept() {
+            return None;
+        }
+        let key = self.rows.current(tgid).ok()?;
+        if key.start_boottime_ns > at_ns || key.exec_boottime_ns > at_ns {
+            return None;
+        }
+        let evidence = self.evidence(&key, at_ns);
+        evidence.exe.filter(|_| evidence.certain)
+    }
+
     /// Remembers a workload for further connections of its process.
     pub(super) fn keep(&self, key: &ProcessKey, traits: FlowTraits, workload: &Arc<Workload>) {
         let mut table = self.table.write();
@@ -325,6 +339,17 @@ mod tests {
         processes.executed(std::process::id());
         assert!(processes.evidence(&own(9), u64::MAX).certain);
         assert!(!processes.evidence(&own(0), u64::MAX).certain);
+    }
+
+    #[test]
+    fn a_program_executed_later_is_not_what_was_seen() {
+        let rows = Arc::new(Rows::default());
+        let processes = Processes::new(Arc::clone(&rows) as Arc<dyn ProcessRows>);
+        let now_ns = crate::kernel::boottime_ns();
+        assert!(processes.exe_at(std::process::id(), now_ns).is_some());
+        rows.exec_boottime_ns.store(now_ns + 1, Ordering::Relaxed);
+        assert_eq!(processes.exe_at(std::process::id(), now_ns), None);
+        assert_eq!(processes.exe_at(u32::MAX, now_ns), None);
     }
 
     #[test]

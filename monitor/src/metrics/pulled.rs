@@ -40,12 +40,7 @@ impl Collector for PulledCounters {
     fn collect(&self) -> Vec<MetricFamily> {
         let metrics: Vec<_> = (self.read)()
             .into_iter()
-            .map(|(value, count)| {
-                let mut label = LabelPair::default();
-                label.set_name(self.label.to_owned());
-                label.set_value(value.to_owned());
-                metric(vec![label], count as f64)
-            })
+            .map(|(value, count)| labelled(&[(self.label, value)], count))
             .collect();
         family(&self.desc, MetricType::COUNTER, metrics)
     }
@@ -59,10 +54,17 @@ impl fmt::Debug for PulledCounters {
     }
 }
 
-fn metric(labels: Vec<LabelPair>, value: f64) -> Metric {
+/// A counter with its labels.
+pub(super) fn labelled(labels: &[(&str, &str)], count: u64) -> Metric {
+    let labels = labels.iter().map(|(name, value)| {
+        let mut label = LabelPair::default();
+        label.set_name((*name).to_owned());
+        label.set_value((*value).to_owned());
+        label
+    });
     let mut counter = Counter::default();
-    counter.set_value(value);
-    let mut metric = Metric::from_label(labels);
+    counter.set_value(count as f64);
+    let mut metric = Metric::from_label(labels.collect());
     metric.set_counter(counter);
     metric
 }

@@ -1,5 +1,7 @@
+use monitor_common::Reason;
+
 use super::*;
-use crate::event::{Certainty, ShortText, TokenUsage, samples};
+use crate::event::{BypassReason, Certainty, ShortText, TokenUsage, samples};
 
 fn rendered(metrics: &Metrics) -> String {
     String::from_utf8(metrics.render().unwrap()).unwrap()
@@ -97,6 +99,37 @@ fn kernel_counters_once() {
         r#"weir_kernel_events_total{reason="redirected"} 7"#,
     );
     assert!(metrics.add_kernel_counters(Vec::new).is_err());
+}
+
+#[test]
+fn bypasses_are_the_kernels_counters_and_our_own_records() {
+    let metrics = Metrics::new().unwrap();
+    let kernel = || Some(vec![(Reason::RefusedQuic, 5), (Reason::Redirected, 9)]);
+    assert!(metrics.read_kernel_bypasses(Box::new(kernel)));
+    // A kernel reason's record is one of many that its counter has already.
+    metrics.count_bypass(&samples::bypass());
+    let mut own = samples::bypass();
+    (own.reason, own.denied) = (BypassReason::UntrustedCa, false);
+    metrics.count_bypass(&own);
+    let text = rendered(&metrics);
+    has(&text, r#"weir_bypasses_total{reason="quic",verdict="refused"} 5"#);
+    has(&text, r#"weir_bypasses_total{reason="quic",verdict="passed"} 0"#);
+    has(
+        &text,
+        r#"weir_bypasses_total{reason="older_quic",verdict="refused"} 0"#,
+    );
+    has(
+        &text,
+        r#"weir_bypasses_total{reason="untrusted_ca",verdict="passed"} 4"#,
+    );
+    has(
+        &text,
+        r#"weir_bypasses_total{reason="untrusted_ca",verdict="refused"} 0"#,
+    );
+    let families = text
+        .lines()
+        .filter(|line| line.starts_with("weir_bypasses_total{"));
+    assert_eq!(families.count(), 2 * BypassReason::ALL.len());
 }
 
 #[test]

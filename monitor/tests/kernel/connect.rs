@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{TcpStream, UdpSocket};
 
-use monitor_common::flow::{FLAG_MAPPED, FLAG_V6_SOCKET};
+use monitor_common::flow::{FLAG_MAPPED, FLAG_MARKED, FLAG_V6_SOCKET};
 use monitor_common::{ListenerPorts, NormalAddr, Reason};
 use socket2::{Domain, Socket, Type};
 
@@ -16,7 +16,7 @@ fn check(rig: &Rig, record: &monitor_common::FlowRecord, host: &str, flags: u32)
         NormalAddr::from(host.parse::<std::net::IpAddr>().unwrap())
     );
     assert_eq!(record.orig_port, PORT);
-    assert_eq!(record.flags, flags);
+    assert_eq!(record.flags, flags | FLAG_MARKED);
     assert_eq!(record.tgid, own);
     assert_eq!((record.uid, record.gid), (0, 0));
     let tid: u32 = std::fs::read_link("/proc/thread-self")

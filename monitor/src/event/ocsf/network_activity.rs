@@ -6,9 +6,9 @@ use super::objects::{Actor, Endpoint, Metadata, STATUS_FAILURE, STATUS_SUCCESS, 
 use crate::event::workload::view;
 use crate::event::{Connection, Outcome};
 
-const CATEGORY_UID: u32 = 4;
-const CLASS_UID: u32 = 4001;
-const PROFILES: &[&str] = &["host", "security_control"];
+pub(super) const CATEGORY_UID: u32 = 4;
+pub(super) const CLASS_UID: u32 = 4001;
+pub(super) const PROFILES: &[&str] = &["host", "security_control"];
 
 #[derive(Serialize)]
 pub(super) struct NetworkActivity<'a> {

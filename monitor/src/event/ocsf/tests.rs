@@ -117,3 +117,37 @@ fn connections() {
     );
     assert_eq!(value.get("dst_endpoint"), None);
 }
+
+#[test]
+fn bypasses() {
+    let refused = record(Event::Bypass(samples::bypass().into()));
+    assert_eq!(
+        (&refused["class_uid"], &refused["type_uid"], &refused["count"]),
+        (&json!(4001), &json!(400_105), &json!(4))
+    );
+    assert_eq!(
+        (
+            &refused["action_id"],
+            &refused["disposition_id"],
+            &refused["severity_id"],
+            &refused["status_id"]
+        ),
+        (&json!(2), &json!(2), &json!(2), &json!(2))
+    );
+    assert_eq!(refused["status_detail"], "older_quic");
+    assert_eq!(refused["actor"], json!({"app_name": "unknown"}));
+    assert_eq!(
+        refused["connection_info"],
+        json!({"direction_id": 2, "protocol_num": 17, "protocol_name": "udp"})
+    );
+    assert_eq!(refused["unmapped"]["cgroup"], "/system.slice/bot.service");
+
+    let mut passed = samples::bypass();
+    (passed.denied, passed.workload) = (false, Some(samples::workload()));
+    let passed = record(Event::Bypass(passed.into()));
+    assert_eq!(
+        (&passed["type_uid"], &passed["action_id"], &passed["severity_id"]),
+        (&json!(400_106), &json!(1), &json!(3))
+    );
+    assert_eq!(passed["actor"]["process"]["pid"], 4711);
+}

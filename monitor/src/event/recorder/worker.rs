@@ -110,6 +110,7 @@ impl Worker {
         match event {
             Event::Exchange(exchange) => self.metrics.count_exchange(exchange),
             Event::Connection(connection) => self.metrics.count_connection(connection),
+            Event::Bypass(bypass) => self.metrics.count_bypass(bypass),
         }
         let mut most = 0;
         for sink in &mut self.sinks {

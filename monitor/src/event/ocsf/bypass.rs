@@ -1,0 +1,124 @@
+//! Bypass → Network Activity.
+
+use serde::Serialize;
+
+use super::network_activity::{CATEGORY_UID, CLASS_UID, PROFILES};
+use super::objects::{Actor, Endpoint, Metadata, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload};
+use crate::event::workload::view;
+use crate::event::{Bypass, BypassReason, Transport};
+
+/// `direction_id` of what goes out of the node.
+const OUTBOUND: u8 = 2;
+
+#[derive(Serialize)]
+pub(super) struct BypassActivity<'a> {
+    category_uid: u32,
+    category_name: &'static str,
+    class_uid: u32,
+    class_name: &'static str,
+    activity_id: u32,
+    activity_name: &'static str,
+    type_uid: u32,
+    severity_id: u8,
+    time: u64,
+    count: u64,
+    status_id: u8,
+    status_detail: BypassReason,
+    metadata: Metadata,
+    actor: Actor<'a>,
+    connection_info: ConnectionInfo,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dst_endpoint: Option<Endpoint<'a>>,
+    action_id: u8,
+    action: &'static str,
+    disposition_id: u8,
+    disposition: &'static str,
+    unmapped: Unmapped<'a>,
+}
+
+#[derive(Serialize)]
+struct ConnectionInfo {
+    direction_id: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_num: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_name: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Unmapped<'a> {
+    bypass: BypassReason,
+    attribution: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workload: Option<Workload<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup: Option<&'a str>,
+}
+
+impl<'a> From<&'a Bypass> for BypassActivity<'a> {
+    fn from(bypass: &'a Bypass) -> Self {
+        let workload = view(&bypass.workload);
+        let (activity_id, activity_name) = if bypass.denied {
+            (5, "Refuse")
+        } else {
+            (6, "Traffic")
+        };
+        let (action_id, action, disposition_id, disposition) = if bypass.denied {
+            (2, "Denied", 2, "Blocked")
+        } else {
+            (1, "Allowed", 1, "Allowed")
+        };
+        Self {
+            category_uid: CATEGORY_UID,
+            category_name: "Network Activity",
+            class_uid: CLASS_UID,
+            class_name: "Network Activity",
+            activity_id,
+            activity_name,
+            type_uid: CLASS_UID * 100 + activity_id,
+            // What passed unseen is what a person should look at.
+            severity_id: if bypass.denied {
+                Severity::Low
+            } else {
+                Severity::Medium
+            } as u8,
+            time: bypass.at_ms,
+            count: u64::from(bypass.unreported) + 1,
+            status_id: if bypass.denied {
+                STATUS_FAILURE
+            } else {
+                STATUS_SUCCESS
+            },
+            status_detail: bypass.reason,
+            metadata: Metadata::new(PROFILES, None),
+            actor: Actor::new(workload),
+            connection_info: ConnectionInfo::outbound(bypass.transport),
+            dst_endpoint: Endpoint::named(bypass.destination, bypass.server_name.as_deref()),
+            action_id,
+            action,
+            disposition_id,
+            disposition,
+            unmapped: Unmapped {
+                bypass: bypass.reason,
+                attribution: bypass.attribution.name(),
+                workload: workload.map(Workload::from),
+                cgroup: bypass.placement.as_ref().map(|placement| &*placement.cgroup),
+            },
+        }
+    }
+}
+
+impl ConnectionInfo {
+    fn outbound(transport: Transport) -> Self {
+        let (protocol_num, protocol_name) = match transport {
+            Transport::Tcp => (Some(6), Some("tcp")),
+            Transport::Udp => (Some(17), Some("udp")),
+            Transport::Other => (None, None),
+        };
+        Self {
+            direction_id: OUTBOUND,
+            protocol_num,
+            protocol_name,
+        }
+    }
+}

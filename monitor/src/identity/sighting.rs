@@ -1,0 +1,77 @@
+//! Whose something was that left no flow record, such as a bypass: all there is are ids of the moment it was seen, and
+//! what is known of them must be shown to be of that moment.
+
+use std::sync::Arc;
+
+use super::{Attribution, Identity, Placement, Workload};
+
+/// A process or a socket, as it was seen once.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighting<'a> {
+    /// The process, in the initial pid namespace; 0 where only a socket was seen.
+    pub tgid: u32,
+    /// The user, in the initial user namespace; `None` where only a socket was seen.
+    pub uid: Option<u32>,
+    /// The thread's command name; empty where only a socket was seen.
+    pub comm: &'a str,
+    /// The cgroup2 id of the process, or of the socket.
+    pub cgroup_id: u64,
+    /// The cookie of the socket's network namespace.
+    pub netns_cookie: u64,
+    /// When, nanoseconds of `CLOCK_BOOTTIME`.
+    pub boottime_ns: u64,
+}
+
+/// Whose it was, as far as that is known.
+#[derive(Debug, Clone)]
+pub struct Sighted {
+    /// The process; `None` where it was not seen.
+    pub workload: Option<Arc<Workload>>,
+    /// The process's placement, or the socket's.
+    pub placement: Option<Arc<Placement>>,
+    /// How sure that is.
+    pub attribution: Attribution,
+}
+
+impl Identity {
+    /// Whose a sighting was: [`Attribution::Exact`] when the kernel's row of the process says that it ran its present
+    /// program then already; [`Attribution::Late`] when the process is gone or has executed another program since;
+    /// [`Attribution::Ambiguous`] when only the cgroup is known, and [`Attribution::Unknown`] when not even that.
+    #[must_use]
+    pub fn place(&self, sighting: &Sighting<'_>) -> Sighted {
+        let cgroup = self.cgroups.path(sighting.cgroup_id, sighting.tgid);
+        let placement = cgroup.map(|path| Arc::new(Placement::of_cgroup(&*path)));
+        let Some(uid) = sighting.uid.filter(|_| sighting.tgid != 0) else {
+            let attribution = match placement {
+                Some(_) => Attribution::Ambiguous,
+                None => Attribution::Unknown,
+            };
+            return Sighted {
+                workload: None,
+                placement,
+                attribution,
+            };
+        };
+        let exe = self.processes.exe_at(sighting.tgid, sighting.boottime_ns);
+        let netns = self.namespaces.inode(sighting.netns_cookie, sighting.tgid);
+        let complete = exe.is_some() && placement.is_some() && netns.is_some();
+        let workload = Workload {
+            pid: sighting.tgid,
+            uid,
+            user: self.users.name(uid),
+            exe: exe.as_deref().map(str::to_owned),
+            comm: sighting.comm.to_owned(),
+            netns: netns.unwrap_or_default(),
+            placement: placement.clone().unwrap_or_default(),
+        };
+        Sighted {
+            workload: Some(Arc::new(workload)),
+            placement,
+            attribution: if complete {
+                Attribution::Exact
+            } else {
+                Attribution::Late
+            },
+        }
+    }
+}
