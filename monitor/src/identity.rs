@@ -5,7 +5,7 @@
 //! process has executed since. So the evidence is kept by [`ProcessKey`], which the kernel stamps on the flow and on its
 //! own row of the process, and it counts only when the row had the flow's stamp after the evidence was read:
 //! 1. `process`: the table of processes, seeded from `/proc`, kept by the kernel's exec, fork and exit events.
-//! 2. `cgroup`: cgroup ids and their paths. 3. `namespaces`: network namespaces by cookie and inode.
+//! 2. `placement`: cgroup ids, their paths, and what these say of unit, container and pod. 3. `namespaces`: network namespaces by cookie and inode.
 //! 4. [`Identity::resolve`] puts them together. A process's workload is built once and shared by its connections.
 //!
 //! Accepted inaccuracy: between the moment `execve` replaces the image and the moment it is stamped, some tens of
@@ -29,11 +29,13 @@ use std::sync::Arc;
 
 use monitor_common::FlowRecord;
 
-pub use self::cgroup::Cgroups;
 pub use self::namespaces::{NamespaceChanges, Namespaces};
 pub use self::netns::Netns;
 pub use self::owners::{socket_owners, sockets_of};
-pub use self::placement::{Container, Owner, Placement, Pod, SpiffeId, SpiffeSource};
+pub use self::placement::{
+    Changes, Container, ContainerNames, Directory, NoDirectory, Owner, Placement, Placements, Pod, SpiffeId,
+    SpiffeSource,
+};
 pub use self::process::{ProcessKey, ProcessRows};
 pub use self::sighting::{Sighted, Sighting};
 pub use self::workload::{Attribution, Workload};
@@ -46,7 +48,7 @@ use crate::kernel::KernelEvent;
 #[derive(Debug)]
 pub struct Identity {
     processes: Processes,
-    cgroups: Cgroups,
+    placements: Arc<Placements>,
     namespaces: Namespaces,
     users: Users,
 }
@@ -58,14 +60,14 @@ impl Identity {
     /// programs are attached to.
     #[must_use]
     pub fn new(rows: Arc<dyn ProcessRows>, mount: &Path, attached: &Path) -> Self {
-        let cgroups = Cgroups::new(mount.to_path_buf());
-        cgroups.walk();
+        let placements = Arc::new(Placements::new(mount.to_path_buf()));
+        placements.walk();
         let processes = Processes::new(rows);
         processes.seed();
         let namespaces = Namespaces::new(below(mount, attached));
         Self {
             processes,
-            cgroups,
+            placements,
             namespaces,
             users: Users::new(PathBuf::from("/etc/passwd")),
         }
@@ -76,7 +78,7 @@ impl Identity {
         match event {
             KernelEvent::Exec { tgid, cgroup_id, .. } => {
                 self.processes.executed(*tgid);
-                self.cgroups.learn(*cgroup_id, *tgid);
+                self.placements.learn(*cgroup_id, *tgid);
             }
             KernelEvent::Fork {
                 tgid,
@@ -99,13 +101,22 @@ impl Identity {
     pub fn resolve(&self, flow: &FlowRecord) -> (Arc<Workload>, Attribution) {
         let key = ProcessKey::of(flow);
         let traits = FlowTraits::of(flow);
-        if let Some(workload) = self.processes.workload(&key, &traits) {
+        if let Some(workload) = self.processes.workload(&key, &traits)
+            && self.placements.is_current(flow.cgroup_id, &workload.placement)
+        {
             return (workload, Attribution::Exact);
         }
+        let place = self.placements.place(flow.cgroup_id, flow.tgid);
+        let is_misplaced = place.by_process && !self.processes.is_running(&key);
+        let placement = if is_misplaced {
+            self.placements.get(flow.cgroup_id).unwrap_or_default()
+        } else {
+            place.placement
+        };
         let evidence = self.processes.evidence(&key, flow.boottime_ns);
-        let cgroup = self.cgroups.path(flow.cgroup_id, flow.tgid);
         let netns = self.namespaces.inode(flow.netns_cookie, flow.tgid);
-        let complete = evidence.certain && evidence.exe.is_some() && cgroup.is_some() && netns.is_some();
+        let is_placed = !is_misplaced && !placement.cgroup.is_empty();
+        let complete = evidence.certain && evidence.exe.is_some() && is_placed && netns.is_some();
         let workload = Arc::new(Workload {
             pid: flow.tgid,
             uid: flow.uid,
@@ -113,7 +124,7 @@ impl Identity {
             exe: evidence.exe.as_deref().map(str::to_owned),
             comm: String::from_utf8_lossy(flow.comm()).into_owned(),
             netns: netns.unwrap_or_default(),
-            placement: Arc::new(Placement::of_cgroup(cgroup.as_deref().unwrap_or_default())),
+            placement,
         });
         if complete {
             self.processes.keep(&key, traits, &workload);
@@ -121,6 +132,12 @@ impl Identity {
         } else {
             (workload, Attribution::Late)
         }
+    }
+
+    /// The cgroups and what is known of each.
+    #[must_use]
+    pub fn placements(&self) -> &Arc<Placements> {
+        &self.placements
     }
 
     /// The network namespaces below the attach point.

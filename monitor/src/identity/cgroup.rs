@@ -1,93 +1,63 @@
-//! cgroup ids and their paths. The id of a cgroup2 directory is its inode number, and is never used twice.
+//! The cgroup2 hierarchy: cgroup ids and their paths. The id of a cgroup2 directory is its inode number, and is never used
+//! twice.
 
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use parking_lot::RwLock;
-
+use super::placement::process::unified;
 use super::procfs;
-
-/// Paths that are remembered. A node has a few thousand cgroups; the table is emptied and walked again when it is full
-/// of those that are gone.
-const MAX_PATHS: usize = 65_536;
 
 /// How deep a hierarchy is walked; deeper directories are found by their processes.
 const MAX_DEPTH: usize = 32;
 
-/// The known cgroups.
+/// The hierarchy as it is mounted.
 #[derive(Debug)]
-pub struct Cgroups {
+pub(super) struct Hierarchy {
     mount: PathBuf,
-    paths: RwLock<HashMap<u64, Arc<str>>>,
 }
 
-impl Cgroups {
-    /// Knows nothing yet; `mount` is where cgroup2 is mounted.
-    #[must_use]
-    pub fn new(mount: PathBuf) -> Self {
-        Self {
-            mount,
-            paths: RwLock::default(),
-        }
+impl Hierarchy {
+    /// `mount` is where cgroup2 is mounted.
+    pub(super) fn new(mount: PathBuf) -> Self {
+        Self { mount }
     }
 
-    /// Reads the whole hierarchy.
-    pub fn walk(&self) {
+    /// The paths of the cgroups by id, at most `limit` of them. A path begins with `/`.
+    pub(super) fn walk(&self, limit: usize) -> HashMap<u64, String> {
         let mut found = HashMap::new();
-        walk(&self.mount, String::from("/"), 0, &mut found);
-        let mut paths = self.paths.write();
-        if paths.len() + found.len() > MAX_PATHS {
-            paths.clear();
-        }
-        paths.extend(found);
+        walk(&self.mount, String::from("/"), 0, limit, &mut found);
+        found
     }
 
-    /// The path of a cgroup below the mount, beginning with `/`. One that is not known is looked for by its process, then
-    /// by walking the hierarchy again; `None` when it is gone.
-    #[must_use]
-    pub fn path(&self, id: u64, tgid: u32) -> Option<Arc<str>> {
-        if let Some(known) = self.known(id) {
-            return Some(known);
+    /// The path of a cgroup that a process is said to be in; `None` when the process is gone or in another.
+    pub(super) fn of_process(&self, id: u64, tgid: u32) -> Option<String> {
+        let lines = procfs::cgroup_lines(tgid)?;
+        let mut path = unified(&lines)?;
+        // From within another cgroup namespace the path leads out of that one first.
+        while let Some(rest) = path.strip_prefix("/..") {
+            path = rest;
         }
-        self.learn(id, tgid);
-        if let Some(learnt) = self.known(id) {
-            return Some(learnt);
-        }
-        self.walk();
-        self.known(id)
-    }
-
-    /// Remembers a process's cgroup while the process is there.
-    pub fn learn(&self, id: u64, tgid: u32) {
-        if self.known(id).is_some() {
-            return;
-        }
-        let Some(path) = procfs::cgroup(tgid) else { return };
+        let path = if path.is_empty() { "/" } else { path };
         let directory = self.mount.join(path.trim_start_matches('/'));
-        // A process may have been moved since, and its cgroup may be shown from within another cgroup namespace.
-        if fs::metadata(directory).is_ok_and(|found| found.ino() == id) {
-            let mut paths = self.paths.write();
-            if paths.len() >= MAX_PATHS {
-                paths.clear();
-            }
-            paths.insert(id, path.into());
-        }
-    }
-
-    fn known(&self, id: u64) -> Option<Arc<str>> {
-        self.paths.read().get(&id).cloned()
+        // A process may have been moved since, and a path from within a namespace may lead elsewhere in the mount.
+        let is_it = fs::symlink_metadata(directory).is_ok_and(|found| found.ino() == id);
+        is_it.then(|| path.to_owned())
     }
 }
 
-fn walk(directory: &Path, path: String, depth: usize, found: &mut HashMap<u64, Arc<str>>) {
+fn walk(directory: &Path, path: String, depth: usize, limit: usize, found: &mut HashMap<u64, String>) {
     let Ok(own) = fs::symlink_metadata(directory) else {
         return;
     };
-    found.insert(own.ino(), path.as_str().into());
-    if depth == MAX_DEPTH || found.len() >= MAX_PATHS {
+    if found.len() >= limit {
+        return;
+    }
+    let separator = if path == "/" { "" } else { "/" };
+    let below = format!("{path}{separator}");
+    found.insert(own.ino(), path);
+    if depth == MAX_DEPTH {
         return;
     }
     let Ok(entries) = fs::read_dir(directory) else {
@@ -95,14 +65,8 @@ fn walk(directory: &Path, path: String, depth: usize, found: &mut HashMap<u64, A
     };
     for entry in entries.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let name = entry.file_name();
-            let separator = if path == "/" { "" } else { "/" };
-            walk(
-                &entry.path(),
-                format!("{path}{separator}{}", name.display()),
-                depth + 1,
-                found,
-            );
+            let path = format!("{below}{}", entry.file_name().display());
+            walk(&entry.path(), path, depth + 1, limit, found);
         }
     }
 }
@@ -112,24 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_are_found_by_inode_also_when_they_are_new() {
+    fn directories_are_found_by_inode() {
         let mount = tempfile::tempdir().unwrap();
         let pod = mount.path().join("kubepods/pod1");
         fs::create_dir_all(&pod).unwrap();
-        let cgroups = Cgroups::new(mount.path().to_path_buf());
-        cgroups.walk();
+        let hierarchy = Hierarchy::new(mount.path().to_path_buf());
+        let found = hierarchy.walk(10);
         let id = |path: &Path| fs::metadata(path).unwrap().ino();
-        assert_eq!(cgroups.path(id(mount.path()), u32::MAX).as_deref(), Some("/"));
-        assert_eq!(
-            cgroups.path(id(&pod), u32::MAX).as_deref(),
-            Some("/kubepods/pod1")
-        );
-        let late = pod.join("late");
-        fs::create_dir(&late).unwrap();
-        assert_eq!(
-            cgroups.path(id(&late), u32::MAX).as_deref(),
-            Some("/kubepods/pod1/late")
-        );
-        assert_eq!(cgroups.path(1, u32::MAX), None);
+        assert_eq!(found[&id(mount.path())], "/");
+        assert_eq!(found[&id(&pod)], "/kubepods/pod1");
+        assert_eq!(found.len(), 3);
+        assert_eq!(hierarchy.walk(2).len(), 2);
     }
 }

@@ -8,6 +8,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+mod directory;
+pub(super) mod path;
+pub(super) mod process;
+mod table;
+
+pub use self::directory::{ContainerNames, Directory, NoDirectory};
+pub use self::table::{Changes, Placements};
+
 /// What is known of one cgroup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Placement {

@@ -184,6 +184,11 @@ impl Processes {
             .map(|(_, workload)| Arc::clone(workload))
     }
 
+    /// Whether the process that has the id now is the one the key names, running the same program.
+    pub(super) fn is_running(&self, key: &ProcessKey) -> bool {
+        self.rows.current(key.tgid).is_ok_and(|current| current == *key)
+    }
+
     /// What is known of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`.
     pub(super) fn evidence(&self, key: &ProcessKey, at_ns: u64) -> Evidence {
         if let Some(process) = self
@@ -246,9 +251,8 @@ impl Processes {
         else {
             return;
         };
-        if process.workloads.iter().any(|(known, _)| *known == traits) {
-            return;
-        }
+        // One whose placement is no longer the current one makes room.
+        process.workloads.retain(|(known, _)| *known != traits);
         if process.workloads.len() == MAX_WORKLOADS {
             process.workloads.remove(0);
         }

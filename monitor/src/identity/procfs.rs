@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::placement::process::unified;
+
 /// Ticks of `/proc/PID/stat`: the kernel's `USER_HZ`, 100 on every architecture Linux still runs on but one.
 const NS_PER_TICK: u64 = 10_000_000;
 
@@ -30,13 +32,14 @@ fn parse_start(stat: &str) -> Option<u64> {
     ticks.checked_mul(NS_PER_TICK)
 }
 
+/// The process's cgroups, a line for each hierarchy, as this process's cgroup namespace shows them.
+pub(super) fn cgroup_lines(tgid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{tgid}/cgroup")).ok()
+}
+
 /// The path of the process's cgroup in the cgroup2 hierarchy, as this process's cgroup namespace shows it.
 pub(super) fn cgroup(tgid: u32) -> Option<String> {
-    let lines = fs::read_to_string(format!("/proc/{tgid}/cgroup")).ok()?;
-    lines
-        .lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .map(str::to_owned)
+    unified(&cgroup_lines(tgid)?).map(str::to_owned)
 }
 
 /// The inode of the process's network namespace.

@@ -39,8 +39,16 @@ impl Identity {
     /// [`Attribution::Ambiguous`] when only the cgroup is known, and [`Attribution::Unknown`] when not even that.
     #[must_use]
     pub fn place(&self, sighting: &Sighting<'_>) -> Sighted {
-        let cgroup = self.cgroups.path(sighting.cgroup_id, sighting.tgid);
-        let placement = cgroup.map(|path| Arc::new(Placement::of_cgroup(&*path)));
+        let exe = match sighting.tgid {
+            0 => None,
+            tgid => self.processes.exe_at(tgid, sighting.boottime_ns),
+        };
+        // What a process says of its cgroup is of this one only where the process is.
+        let placement = match exe {
+            Some(_) => self.placements.of(sighting.cgroup_id, sighting.tgid),
+            None => self.placements.of_cgroup(sighting.cgroup_id, sighting.tgid),
+        };
+        let placement = Some(placement).filter(|placement| !placement.cgroup.is_empty());
         let Some(uid) = sighting.uid.filter(|_| sighting.tgid != 0) else {
             let attribution = match placement {
                 Some(_) => Attribution::Ambiguous,
@@ -52,7 +60,6 @@ impl Identity {
                 attribution,
             };
         };
-        let exe = self.processes.exe_at(sighting.tgid, sighting.boottime_ns);
         let netns = self.namespaces.inode(sighting.netns_cookie, sighting.tgid);
         let complete = exe.is_some() && placement.is_some() && netns.is_some();
         let workload = Workload {

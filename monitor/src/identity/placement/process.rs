@@ -1,0 +1,81 @@
+//! What `/proc/<pid>/cgroup` says where more than one hierarchy is mounted: on a hybrid node a runtime may have put the
+//! container's name into the hierarchies of the first version only.
+
+use super::path::{PathReading, read_path};
+
+/// What the lines of one process say together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ProcessReading<'a> {
+    /// The path in the cgroup2 hierarchy; empty where there is no such line.
+    pub(crate) cgroup: &'a str,
+    /// Unit, container and pod.
+    pub(crate) reading: PathReading<'a>,
+    /// The hierarchies name different containers, so that none is believed.
+    pub(crate) conflict: bool,
+}
+
+/// Reads the lines. The cgroup2 path counts where it names a container or a pod. Else the others are asked: those with a
+/// pod outweigh those without, and where they name different containers or pods none is believed.
+#[must_use]
+pub(crate) fn read_process(lines: &str) -> ProcessReading<'_> {
+    let cgroup = unified(lines).unwrap_or_default();
+    let mut process = ProcessReading {
+        cgroup,
+        reading: read_path(cgroup),
+        conflict: false,
+    };
+    if process.reading.container.is_some() || process.reading.pod_uid.is_some() {
+        return process;
+    }
+    let mut best: Option<PathReading<'_>> = None;
+    for line in lines.lines() {
+        let Some(other) = first_version(line) else {
+            continue;
+        };
+        if process.reading.unit.is_none() && other.unit.is_some() {
+            process.reading.unit.clone_from(&other.unit);
+            process.reading.slice = other.slice;
+        }
+        if other.container.is_none() && other.pod_uid.is_none() {
+            continue;
+        }
+        match &best {
+            Some(best) if best.pod_uid.is_some() && other.pod_uid.is_none() => {}
+            Some(best) if best.pod_uid.is_some() == other.pod_uid.is_some() => {
+                process.conflict |= best.pod_uid != other.pod_uid
+                    || best.container.map(|one| one.id) != other.container.map(|one| one.id);
+            }
+            _ => {
+                best = Some(other);
+                process.conflict = false;
+            }
+        }
+    }
+    if let Some(best) = best.filter(|_| !process.conflict) {
+        process.reading.container = best.container;
+        process.reading.pod_uid = best.pod_uid;
+    }
+    process
+}
+
+/// The path in the cgroup2 hierarchy.
+#[must_use]
+pub(crate) fn unified(lines: &str) -> Option<&str> {
+    lines.lines().find_map(|line| line.strip_prefix("0::"))
+}
+
+/// Whether there are hierarchies of the first version.
+#[must_use]
+pub(crate) fn is_hybrid(lines: &str) -> bool {
+    lines.lines().any(|line| first_version(line).is_some())
+}
+
+/// `id:controllers:path`, of which only the path may hold further colons.
+fn first_version(line: &str) -> Option<PathReading<'_>> {
+    let mut fields = line.splitn(3, ':');
+    let (id, _controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+    (id != "0").then(|| read_path(path))
+}
+
+#[cfg(test)]
+mod tests;
