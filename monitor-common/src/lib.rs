@@ -26,7 +26,7 @@ pub use scope::{AgentRow, Scope};
 
 /// The version of every layout in this crate. Raised when any of them changes, so that an agent never reads records
 /// of another build's programs.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Bytes of a process's command name, its NUL included: the kernel's `TASK_COMM_LEN`.
 pub const COMM_BYTES: usize = 16;

@@ -2,10 +2,6 @@
 
 use aya_ebpf::Global;
 
-/// The agent's own process, whose connections pass.
-#[unsafe(no_mangle)]
-pub(crate) static AGENT_TGID: Global<u32> = Global::new(0);
-
 /// Where `sched:sched_process_exec` has its `__data_loc` of the file name.
 #[unsafe(no_mangle)]
 pub(crate) static EXEC_FILENAME_AT: Global<u32> = Global::new(8);

@@ -5,7 +5,7 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkSto
 use aya_ebpf::macros::btf_map;
 use monitor_common::event::ExecEvent;
 use monitor_common::process::ProcessRow;
-use monitor_common::{FlowRecord, ListenerPorts, NormalAddr, Reason, TupleKey, capacity};
+use monitor_common::{AgentRow, FlowRecord, ListenerPorts, NormalAddr, Reason, Scope, TupleKey, capacity};
 
 use crate::dns::Scratch;
 
@@ -24,6 +24,19 @@ pub(crate) static PORTS: Array<u64, { capacity::PORT_WORDS }> = Array::new();
 /// Cookie of a network namespace → the agent's listeners in it. Written by the agent.
 #[btf_map]
 pub(crate) static LISTENERS: HashMap<u64, ListenerPorts, { capacity::LISTENERS }> = HashMap::new();
+
+/// Cgroup id → how its connections are treated, and those of its descendants without a row. Written by the agent.
+#[btf_map]
+pub(crate) static SCOPES: HashMap<u64, Scope, { capacity::SCOPES }, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// The agent that accepts connections. Written by the agent.
+#[btf_map]
+pub(crate) static AGENT: Array<AgentRow, 1> = Array::new();
+
+/// Process id of each agent, the one that accepts and those that drain: their connections pass. Written by the agents.
+#[btf_map]
+pub(crate) static AGENTS: HashMap<u32, u32, { capacity::AGENTS }> = HashMap::new();
 
 /// The record of a flow, on the client's socket and on the accepted one. Read by the agent.
 #[btf_map]

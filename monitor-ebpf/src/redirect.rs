@@ -10,8 +10,7 @@ use monitor_common::flow::{FLAG_MARKED, FLAG_V6_SOCKET};
 use monitor_common::{ABI_VERSION, COMM_BYTES, FlowRecord, NormalAddr, Reason};
 
 use crate::events::report_missing_listener;
-use crate::globals::AGENT_TGID;
-use crate::maps::{ADDRESSES, FLOWS, LISTENERS, PORTS, PROCESSES};
+use crate::maps::{ADDRESSES, AGENTS, FLOWS, LISTENERS, PORTS, PROCESSES};
 
 /// What a connect hook returns to let the call go on.
 pub(crate) const PROCEED: i32 = 1;
@@ -30,7 +29,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
     };
     let pid_tgid = bpf_get_current_pid_tgid();
     let tgid = (pid_tgid >> 32) as u32;
-    if tgid == AGENT_TGID.load() {
+    if AGENTS.get_ptr(tgid).is_some() {
         return Err(Reason::PassedAgent);
     }
     // SAFETY: fields of the context, whole words as the verifier wants them.

@@ -43,6 +43,9 @@ use status::Parts;
 /// How long open connections may take to finish when the agent is told to end: most answers, not the longest streams.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How old the heartbeat may be: some scans of all processes, with which it beats.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long requests to the local API may take to finish at the end.
 const API_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -142,6 +145,7 @@ impl Agent {
             agent_tgid: std::process::id(),
             names: endpoints.catalog.hosts(),
             ports: endpoints.ports.clone(),
+            patience: PATIENCE,
         })?);
         kernel.mark_address(crate::selftest::ADDRESS.ip())?;
         for program in kernel.programs() {
@@ -225,6 +229,7 @@ impl Agent {
                 _ = rescan.tick() => {
                     self.keeper.rescan(&self.workers);
                     self.sweep();
+                    self.beat();
                 }
                 _ = hangup.recv() => self.reload.run(&self.interceptor),
                 _ = terminate.recv() => break Ok(()),
@@ -247,6 +252,13 @@ impl Agent {
         let node = &self.interceptor.node;
         if let Some(bypass) = Bypass::of(event, &self.interceptor.identity, node.clock.now_ms()) {
             node.recorder.send(Event::Bypass(Arc::new(bypass)));
+        }
+    }
+
+    /// The kernel programs are told that the agent is alive.
+    fn beat(&self) {
+        if let Err(error) = self.kernel.beat() {
+            tracing::error!(%error, "the kernel programs cannot be told that the agent is alive");
         }
     }
 

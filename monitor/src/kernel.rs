@@ -2,7 +2,7 @@
 //!
 //! [`Kernel::load`] goes in this order, so that a connection is never redirected before the rest of its way is ready:
 //! 1. check the capabilities and find the object;
-//! 2. create the maps and write names and ports into them;
+//! 2. create the maps and write names, ports and the agent into them;
 //! 3. attach what carries and shows the record, then DNS and the process table, and `connect` last.
 //!
 //! Everything is detached when the [`Kernel`] is dropped or its process ends: without the agent, traffic flows as if it
@@ -12,11 +12,12 @@ use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{MapData, MapError, PerCpuArray, RingBuf, SkStorage};
 use monitor_common::process::ProcessRow;
-use monitor_common::{ABI_VERSION, FlowRecord, ListenerPorts, Reason};
+use monitor_common::{ABI_VERSION, AgentRow, FlowRecord, ListenerPorts, Reason, Scope};
 use parking_lot::Mutex;
 
 mod capability;
@@ -27,6 +28,7 @@ mod error;
 mod events;
 mod object;
 mod programs;
+mod scopes;
 mod sock_diag;
 mod tracefs;
 
@@ -38,6 +40,7 @@ pub use programs::{ProgramState, ProgramStats, ProgramStatus};
 pub use sock_diag::{DiagSocket, SockDiag, SockDiagError, Transport};
 
 use config::ConfigMaps;
+use scopes::ScopeMaps;
 
 /// What the programs are loaded with.
 #[derive(Debug, Clone)]
@@ -50,6 +53,9 @@ pub struct KernelOptions {
     pub names: Vec<String>,
     /// Ports that are intercepted at those addresses.
     pub ports: Vec<u16>,
+    /// How old the agent's heartbeat may be before the programs take it for dead: well above the time between two
+    /// calls of [`Kernel::beat`].
+    pub patience: Duration,
 }
 
 /// The loaded and attached programs.
@@ -58,6 +64,8 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, u64>,
     processes: aya::maps::HashMap<MapData, u32, ProcessRow>,
     config: Mutex<ConfigMaps>,
+    scopes: Mutex<ScopeMaps>,
+    agent_tgid: u32,
     ring: Mutex<Option<RingBuf<MapData>>>,
     programs: Vec<ProgramStatus>,
     /// Holds the links: dropping it detaches the programs.
@@ -87,10 +95,12 @@ impl Kernel {
             source,
         })?;
         let tracepoints = tracefs::Tracepoints::find();
-        let mut ebpf = programs::create(&object, options.agent_tgid, &tracepoints)?;
+        let mut ebpf = programs::create(&object, &tracepoints)?;
         let mut config = ConfigMaps::take(&mut ebpf)?;
         config.set_names(&options.names)?;
         config.set_ports(&options.ports)?;
+        let mut scopes = ScopeMaps::take(&mut ebpf)?;
+        scopes.take_over(options.agent_tgid, boottime_ns(), options.patience)?;
         let flows =
             SkStorage::try_from(config::take(&mut ebpf, "FLOWS")?).map_err(KernelError::map("FLOWS"))?;
         let counters = PerCpuArray::try_from(config::take(&mut ebpf, "COUNTERS")?)
@@ -105,6 +115,8 @@ impl Kernel {
             counters,
             processes,
             config: Mutex::new(config),
+            scopes: Mutex::new(scopes),
+            agent_tgid: options.agent_tgid,
             ring: Mutex::new(Some(ring)),
             programs,
             ebpf,
@@ -232,6 +244,89 @@ impl Kernel {
     /// When the kernel refuses a read or a write.
     pub fn sweep_expired_addresses(&self) -> Result<usize, KernelError> {
         self.config.lock().sweep_expired(boottime_ns())
+    }
+
+    /// Gives a cgroup a scope of its own, which its descendants without one share.
+    ///
+    /// # Errors
+    ///
+    /// When the map is full or the kernel refuses the write.
+    pub fn set_scope(&self, cgroup_id: u64, scope: Scope) -> Result<(), KernelError> {
+        self.scopes.lock().set(cgroup_id, scope)
+    }
+
+    /// Takes a cgroup's own scope away: it has its nearest ancestor's, or the default. Removing what is not there is no
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn remove_scope(&self, cgroup_id: u64) -> Result<(), KernelError> {
+        self.scopes.lock().remove(cgroup_id)
+    }
+
+    /// The cgroups that have a scope of their own, by id, as the kernel has them.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a read.
+    pub fn scopes(&self) -> Result<Vec<(u64, Scope)>, KernelError> {
+        self.scopes.lock().all()
+    }
+
+    /// The scope of a cgroup that has none of its own and no ancestor with one.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn set_default_scope(&self, scope: Scope) -> Result<(), KernelError> {
+        self.scopes.lock().set_default(scope)
+    }
+
+    /// Says that the agent is alive. False when another agent has taken over since: the row is that one's, and this
+    /// one's connections still pass.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read or the write.
+    pub fn beat(&self) -> Result<bool, KernelError> {
+        self.scopes.lock().beat(self.agent_tgid, boottime_ns())
+    }
+
+    /// How old the heartbeat may be before the programs take the agent for dead.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn set_patience(&self, patience: Duration) -> Result<(), KernelError> {
+        self.scopes.lock().set_patience(patience)
+    }
+
+    /// Lets the connections of a process pass as an agent's own, until it ends.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many agents or the kernel refuses the write.
+    pub fn join_agents(&self, tgid: u32) -> Result<(), KernelError> {
+        self.scopes.lock().join(tgid)
+    }
+
+    /// Treats the connections of a process as any other's again. Removing what is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn leave_agents(&self, tgid: u32) -> Result<(), KernelError> {
+        self.scopes.lock().leave(tgid)
+    }
+
+    /// The agent as the programs know it.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read.
+    pub fn agent_row(&self) -> Result<AgentRow, KernelError> {
+        self.scopes.lock().row()
     }
 
     /// What the programs counted since they were loaded, summed over the CPUs.

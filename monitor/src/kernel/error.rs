@@ -109,6 +109,14 @@ pub enum KernelError {
         /// How many there can be.
         limit: usize,
     },
+    /// More cgroups have a scope of their own than the map holds.
+    #[error(
+        "{limit} cgroups have a scope of their own already: this one is treated as its ancestor's scope says, or the default"
+    )]
+    ScopeTableFull {
+        /// How many there can be.
+        limit: usize,
+    },
     /// The stream of events was taken before.
     #[error("the events of the kernel are already being read")]
     EventsTaken,

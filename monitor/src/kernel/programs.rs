@@ -156,9 +156,8 @@ const PROGRAMS: [Entry; 9] = [
 ];
 
 /// Creates the maps and sets the values that are fixed for the life of the programs.
-pub(super) fn create(object: &[u8], agent_tgid: u32, tracepoints: &Tracepoints) -> Result<Ebpf, KernelError> {
+pub(super) fn create(object: &[u8], tracepoints: &Tracepoints) -> Result<Ebpf, KernelError> {
     let mut loader = EbpfLoader::new();
-    loader.override_global("AGENT_TGID", &agent_tgid, true);
     if let Ok(filename) = &tracepoints.exec_filename_at {
         loader.override_global("EXEC_FILENAME_AT", filename, true);
     }

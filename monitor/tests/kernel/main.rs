@@ -18,4 +18,6 @@ mod namespace;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod scope;
+#[cfg(test)]
 mod stress;

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use monitor::identity::Netns;
 use monitor::kernel::{Kernel, KernelOptions, find_cgroup2_mount};
@@ -65,6 +66,8 @@ impl Rig {
             agent_tgid,
             names: Vec::new(),
             ports: vec![PORT],
+            // No test that is not about heartbeats beats.
+            patience: Duration::MAX,
         };
         let kernel = match Kernel::load(&options) {
             Ok(kernel) => Arc::new(kernel),
