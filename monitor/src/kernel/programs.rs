@@ -255,9 +255,9 @@ fn refusal(error: &ProgramError) -> String {
         let words: Vec<&str> = log
             .lines()
             .map(str::trim)
-            .filter(|line| !line.is_empty())
+            .filter(|line| !line.is_empty() && !is_statistics(line))
             .collect();
-        // The last lines of a rejection are its reason and the statistics of the examination.
+        // The last lines of a rejection are the refused instruction and the reason.
         let tail = words
             .get(words.len().saturating_sub(3)..)
             .unwrap_or_default()
@@ -278,6 +278,13 @@ fn refusal(error: &ProgramError) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// What the verifier adds after its reason.
+fn is_statistics(line: &str) -> bool {
+    ["verification time ", "stack depth ", "processed "]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 fn likely_cause(error: &io::Error) -> &'static str {
