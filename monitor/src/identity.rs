@@ -13,7 +13,10 @@
 //! earlier evidence of the process, and a socket that survives `execve`; process, user, cgroup and namespace are right
 //! even then.
 
+mod attribution;
 mod cgroup;
+mod epoch;
+mod hash;
 mod namespaces;
 mod netns;
 mod owners;
@@ -29,6 +32,8 @@ use std::sync::Arc;
 
 use monitor_common::FlowRecord;
 
+pub use self::attribution::{Attribution, AttributionReason};
+pub use self::hash::{ExeHash, Sha256};
 pub use self::namespaces::{NamespaceChanges, Namespaces};
 pub use self::netns::Netns;
 pub use self::owners::{socket_owners, sockets_of};
@@ -38,9 +43,10 @@ pub use self::placement::{
 };
 pub use self::process::{ProcessKey, ProcessRows};
 pub use self::sighting::{Sighted, Sighting};
-pub use self::workload::{Attribution, Workload};
+pub use self::workload::{Ancestor, Workload};
 
-use self::process::{FlowTraits, Processes};
+use self::epoch::Epoch;
+use self::process::{Evidence, FlowTraits, Processes};
 use self::user::Users;
 use crate::kernel::KernelEvent;
 
@@ -51,6 +57,7 @@ pub struct Identity {
     placements: Arc<Placements>,
     namespaces: Namespaces,
     users: Users,
+    epoch: Epoch,
 }
 
 impl Identity {
@@ -70,6 +77,7 @@ impl Identity {
             placements,
             namespaces,
             users: Users::new(PathBuf::from("/etc/passwd")),
+            epoch: Epoch::now(),
         }
     }
 
@@ -116,21 +124,48 @@ impl Identity {
         let evidence = self.processes.evidence(&key, flow.boottime_ns);
         let netns = self.namespaces.inode(flow.netns_cookie, flow.tgid);
         let is_placed = !is_misplaced && !placement.cgroup.is_empty();
-        let complete = evidence.certain && evidence.exe.is_some() && is_placed && netns.is_some();
-        let workload = Arc::new(Workload {
-            pid: flow.tgid,
-            uid: flow.uid,
-            user: self.users.name(flow.uid),
-            exe: evidence.exe.as_deref().map(str::to_owned),
-            comm: String::from_utf8_lossy(flow.comm()).into_owned(),
-            netns: netns.unwrap_or_default(),
+        let missing = missing(&evidence, is_placed, netns.is_some());
+        let workload = Arc::new(self.workload(
+            flow.tgid,
+            flow.uid,
+            String::from_utf8_lossy(flow.comm()).into_owned(),
+            netns.unwrap_or_default(),
             placement,
-        });
-        if complete {
-            self.processes.keep(&key, traits, &workload);
-            (workload, Attribution::Exact)
-        } else {
-            (workload, Attribution::Late)
+            evidence,
+        ));
+        match missing {
+            None => {
+                self.processes.keep(&key, traits, &workload);
+                (workload, Attribution::Exact)
+            }
+            Some(reason) => (workload, Attribution::Late(reason)),
+        }
+    }
+
+    fn workload(
+        &self,
+        pid: u32,
+        uid: u32,
+        comm: String,
+        netns: u64,
+        placement: Arc<Placement>,
+        evidence: Evidence,
+    ) -> Workload {
+        Workload {
+            pid,
+            started_ms: evidence
+                .start_boottime_ns
+                .map(|start_ns| self.epoch.unix_ms(start_ns)),
+            uid,
+            user: self.users.name(uid),
+            euid: evidence.euid,
+            exe: evidence.exe.as_deref().map(str::to_owned),
+            exe_sha256: evidence.exe_sha256,
+            command_line: evidence.command_line,
+            ancestors: evidence.ancestors,
+            comm,
+            netns,
+            placement,
         }
     }
 
@@ -145,6 +180,14 @@ impl Identity {
     pub fn namespaces(&self) -> &Namespaces {
         &self.namespaces
     }
+}
+
+/// The first thing that is not known, in the order of how much it matters.
+fn missing(evidence: &Evidence, cgroup: bool, netns: bool) -> Option<AttributionReason> {
+    evidence
+        .missing
+        .or((!cgroup).then_some(AttributionReason::CgroupUnknown))
+        .or((!netns).then_some(AttributionReason::NamespaceGone))
 }
 
 /// A directory as a path in the hierarchy: `/` for the mount itself.

@@ -15,7 +15,7 @@ pub struct Connection {
     pub closed_ms: Option<u64>,
     /// Who opened it; `None` exactly when `attribution` is [`Attribution::Unknown`].
     pub workload: Option<Arc<Workload>>,
-    /// How sure that is.
+    /// How sure that is, and why not surer.
     pub attribution: Attribution,
     /// The client's end.
     pub client: SocketAddr,

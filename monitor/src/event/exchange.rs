@@ -22,7 +22,7 @@ pub struct Exchange {
     pub time_to_first_byte_us: Option<u64>,
     /// Who asked; `None` exactly when `attribution` is [`Attribution::Unknown`].
     pub workload: Option<Arc<Workload>>,
-    /// How sure that is.
+    /// How sure that is, and why not surer.
     pub attribution: Attribution,
     /// The client's end of the connection.
     pub client: SocketAddr,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::workload::{WorkloadView, view};
 use super::{BudgetUse, Bypass, Connection, Event, Exchange, FindingCount, OwnCount, TokenUsage};
+use crate::identity::AttributionReason;
 
 /// Appends the record of an event and a line feed.
 ///
@@ -34,6 +35,7 @@ pub(crate) struct ExchangeRecord<'a> {
     time_to_first_byte_us: Option<u64>,
     workload: Option<WorkloadView<'a>>,
     attribution: &'static str,
+    attribution_reason: Option<&'static str>,
     client: SocketAddr,
     original_destination: SocketAddr,
     provider: &'a str,
@@ -102,6 +104,7 @@ impl<'a> From<&'a Exchange> for ExchangeRecord<'a> {
             time_to_first_byte_us: exchange.time_to_first_byte_us,
             workload: view(&exchange.workload),
             attribution: exchange.attribution.name(),
+            attribution_reason: exchange.attribution.reason().map(AttributionReason::name),
             client: exchange.client,
             original_destination: exchange.original_destination,
             provider: &exchange.provider,
@@ -139,6 +142,7 @@ pub(crate) struct ConnectionRecord<'a> {
     closed: Option<String>,
     workload: Option<WorkloadView<'a>>,
     attribution: &'static str,
+    attribution_reason: Option<&'static str>,
     client: SocketAddr,
     original_destination: Option<SocketAddr>,
     server_name: Option<&'a str>,
@@ -157,6 +161,7 @@ impl<'a> From<&'a Connection> for ConnectionRecord<'a> {
             closed: connection.closed_ms.map(rfc3339),
             workload: view(&connection.workload),
             attribution: connection.attribution.name(),
+            attribution_reason: connection.attribution.reason().map(AttributionReason::name),
             client: connection.client,
             original_destination: connection.original_destination,
             server_name: connection.server_name.as_deref(),
@@ -176,6 +181,7 @@ pub(crate) struct BypassRecord<'a> {
     time: String,
     workload: Option<WorkloadView<'a>>,
     attribution: &'static str,
+    attribution_reason: Option<&'static str>,
     cgroup: Option<&'a str>,
     reason: super::BypassReason,
     verdict: &'static str,
@@ -192,6 +198,7 @@ impl<'a> From<&'a Bypass> for BypassRecord<'a> {
             time: rfc3339(bypass.at_ms),
             workload: view(&bypass.workload),
             attribution: bypass.attribution.name(),
+            attribution_reason: bypass.attribution.reason().map(AttributionReason::name),
             cgroup: bypass.placement.as_ref().map(|placement| &*placement.cgroup),
             reason: bypass.reason,
             verdict: bypass.verdict(),
@@ -233,8 +240,12 @@ mod tests {
             concat!(
                 r#"{"kind":"exchange","id":"0193a390-dc00-7000-8000-000000000001","time":"2024-12-08T00:00:00.000Z","#,
                 r#""duration_us":1250000,"time_to_first_byte_us":310000,"#,
-                r#""workload":{"pid":4711,"uid":1001,"user":"bot","exe":"/usr/bin/python3.11","comm":"python3","#,
-                r#""cgroup":"/system.slice/bot.service","netns":4026531840},"attribution":"exact","#,
+                r#""workload":{"pid":4711,"started":"2024-12-07T23:59:00.000Z","uid":1001,"user":"bot","euid":1001,"#,
+                r#""exe":"/usr/bin/python3.11","#,
+                r#""exe_sha256":"abababababababababababababababababababababababababababababababab","#,
+                r#""command_line":null,"ancestors":[{"pid":4700,"exe":"/usr/bin/bash"}],"comm":"python3","#,
+                r#""cgroup":"/system.slice/bot.service","netns":4026531840},"#,
+                r#""attribution":"exact","attribution_reason":null,"#,
                 r#""client":"10.0.0.7:40312","original_destination":"162.159.140.245:443","#,
                 r#""provider":"openai","host":"api.openai.com","api":"openai","operation":"chat_completions","#,
                 r#""model":"gpt-4o-mini","streamed":true,"#,
@@ -257,7 +268,7 @@ mod tests {
             line,
             concat!(
                 r#"{"kind":"connection","time":"2024-12-08T00:00:00.000Z","closed":"2024-12-08T00:00:02.500Z","#,
-                r#""workload":null,"attribution":"unknown","client":"[fd00::7]:40312","original_destination":null,"#,
+                r#""workload":null,"attribution":"unknown","attribution_reason":"no_record","client":"[fd00::7]:40312","original_destination":null,"#,
                 r#""server_name":"example.com","outcome":"spliced_not_listed","alpn":null,"#,
                 r#""bytes_up":517,"bytes_down":4096,"exchanges":0}"#,
                 "\n",
@@ -272,6 +283,7 @@ mod tests {
             line,
             concat!(
                 r#"{"kind":"bypass","time":"2024-12-08T00:00:00.000Z","workload":null,"attribution":"ambiguous","#,
+                r#""attribution_reason":"process_not_seen","#,
                 r#""cgroup":"/system.slice/bot.service","reason":"older_quic","verdict":"refused","transport":"udp","#,
                 r#""destination":"162.159.140.245:443","server_name":null,"unreported":3}"#,
                 "\n",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::identity::{Attribution, Placement, Workload};
+use crate::identity::{Ancestor, Attribution, AttributionReason, ExeHash, Placement, Sha256, Workload};
 
 /// 2024-12-08, midnight.
 pub(crate) const MIDNIGHT_MS: u64 = 1_733_616_000_000;
@@ -11,9 +11,17 @@ pub(crate) const MIDNIGHT_MS: u64 = 1_733_616_000_000;
 pub(crate) fn workload() -> Arc<Workload> {
     Arc::new(Workload {
         pid: 4711,
+        started_ms: Some(MIDNIGHT_MS - 60_000),
         uid: 1001,
         user: Some("bot".into()),
+        euid: Some(1001),
         exe: Some("/usr/bin/python3.11".into()),
+        exe_sha256: ExeHash::known(Sha256::from_bytes([0xab; 32])),
+        command_line: None,
+        ancestors: Arc::new([Ancestor {
+            pid: 4700,
+            exe: Some("/usr/bin/bash".into()),
+        }]),
         comm: "python3".into(),
         netns: 4_026_531_840,
         placement: Arc::new(Placement::of_cgroup("/system.slice/bot.service")),
@@ -83,7 +91,7 @@ pub(crate) fn connection() -> Connection {
         opened_ms: MIDNIGHT_MS,
         closed_ms: Some(MIDNIGHT_MS + 2_500),
         workload: None,
-        attribution: Attribution::Unknown,
+        attribution: Attribution::Unknown(AttributionReason::NoRecord),
         client: "[fd00::7]:40312".parse().unwrap(),
         original_destination: None,
         server_name: Some("example.com".into()),
@@ -100,7 +108,7 @@ pub(crate) fn bypass() -> Bypass {
     Bypass {
         at_ms: MIDNIGHT_MS,
         workload: None,
-        attribution: Attribution::Ambiguous,
+        attribution: Attribution::Ambiguous(AttributionReason::ProcessNotSeen),
         placement: Some(Arc::new(Placement::of_cgroup("/system.slice/bot.service"))),
         reason: BypassReason::OlderQuic,
         denied: true,

@@ -33,7 +33,7 @@ pub struct Node {
 pub struct Opened {
     /// Who opened it; `None` where that is not known.
     pub workload: Option<Arc<Workload>>,
-    /// How sure that is.
+    /// How sure that is, and why not surer.
     pub attribution: Attribution,
     /// The client's end.
     pub client: SocketAddr,

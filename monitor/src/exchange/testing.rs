@@ -10,7 +10,7 @@ use monitor_protocol::Api;
 use super::{Node, Opened, Origin};
 use crate::config::Policy;
 use crate::event::{Exchange, ExchangeIds, Recorder, RecorderThread};
-use crate::identity::{Attribution, Placement, Workload};
+use crate::identity::{Attribution, ExeHash, Placement, Workload};
 use crate::metrics::Metrics;
 use crate::policy::Policies;
 
@@ -43,9 +43,14 @@ impl Lab {
     pub(crate) fn origin(&self) -> Arc<Origin> {
         let workload = Workload {
             pid: 1,
+            started_ms: Some(1_699_999_000_000),
             uid: 1_000,
             user: Some("app".into()),
+            euid: Some(1_000),
             exe: Some("/usr/bin/app".into()),
+            exe_sha256: ExeHash::default(),
+            command_line: None,
+            ancestors: Arc::default(),
             comm: "app".into(),
             netns: 1,
             placement: Arc::new(Placement::of_cgroup("/app")),

@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use smallvec::SmallVec;
 
 use super::procfs;
-use super::workload::Workload;
+use super::workload::{Ancestor, Workload};
+use super::{AttributionReason, ExeHash};
 use crate::kernel::{Kernel, KernelError};
 
 /// Processes that are remembered: as many as the kernel's own table holds. One that does not fit is looked up anew for
@@ -92,12 +93,22 @@ impl FlowTraits {
 }
 
 /// What is known of a process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {
     /// The executable's absolute path.
     pub(super) exe: Option<Arc<str>>,
-    /// Whether it is that of the program the key names.
-    pub(super) certain: bool,
+    /// Its digest.
+    pub(super) exe_sha256: ExeHash,
+    /// When the process was forked, nanoseconds of `CLOCK_BOOTTIME`.
+    pub(super) start_boottime_ns: Option<u64>,
+    /// Effective user.
+    pub(super) euid: Option<u32>,
+    /// Arguments, where they are asked for.
+    pub(super) command_line: Option<Arc<str>>,
+    /// The processes that led to it, nearest first.
+    pub(super) ancestors: Arc<[Ancestor]>,
+    /// Why it is not certain that this is of the program the key names; nothing of another one is shown.
+    pub(super) missing: Option<AttributionReason>,
 }
 
 #[derive(Debug)]
@@ -200,45 +211,53 @@ impl Processes {
         {
             return Evidence {
                 exe: Some(Arc::clone(&process.exe)),
-                certain: true,
+                start_boottime_ns: Some(key.start_boottime_ns).filter(|start_ns| *start_ns != 0),
+                ..Evidence::default()
             };
         }
         let Some(exe) = procfs::exe(key.tgid).map(Arc::<str>::from) else {
             return Evidence {
-                exe: None,
-                certain: false,
+                missing: Some(AttributionReason::ProcessGone),
+                ..Evidence::default()
             };
         };
         // A process that started later has taken over the id. One that started earlier and has the key's row after its
         // executable was read is the one the key names.
         let started_before = procfs::start_boottime_ns(key.tgid).is_some_and(|start_ns| start_ns <= at_ns);
         let unchanged = self.rows.current(key.tgid).is_ok_and(|current| current == *key);
-        let certain = started_before && unchanged;
-        if !certain {
+        if !started_before || !unchanged {
             // Another program's: to show it would be to accuse it.
-            return Evidence { exe: None, certain };
+            return Evidence {
+                missing: Some(AttributionReason::ProgramChanged),
+                ..Evidence::default()
+            };
         }
         if self.rows.is_kept() {
             self.table.write().insert(*key, Arc::clone(&exe));
         }
         Evidence {
             exe: Some(exe),
-            certain,
+            start_boottime_ns: Some(key.start_boottime_ns).filter(|start_ns| *start_ns != 0),
+            ..Evidence::default()
         }
     }
 
-    /// The executable of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`, when it is certain that
-    /// the process has run no other program since: its row, if the kernel keeps one, says so.
-    pub(super) fn exe_at(&self, tgid: u32, at_ns: u64) -> Option<Arc<str>> {
+    /// What is known of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`, of which there is no
+    /// key: certain when its row, if the kernel keeps one, says that it has run no other program since.
+    pub(super) fn evidence_at(&self, tgid: u32, at_ns: u64) -> Evidence {
+        let missing = |reason| Evidence {
+            missing: Some(reason),
+            ..Evidence::default()
+        };
         if !self.rows.is_kept() {
-            return None;
+            return missing(AttributionReason::NotTracked);
         }
-        let key = self.rows.current(tgid).ok()?;
-        if key.start_boottime_ns > at_ns || key.exec_boottime_ns > at_ns {
-            return None;
+        match self.rows.current(tgid) {
+            Ok(key) if key.start_boottime_ns > at_ns => missing(AttributionReason::ProcessGone),
+            Ok(key) if key.exec_boottime_ns > at_ns => missing(AttributionReason::ProgramChanged),
+            Ok(key) => self.evidence(&key, at_ns),
+            Err(_) => missing(AttributionReason::NotTracked),
         }
-        let evidence = self.evidence(&key, at_ns);
-        evidence.exe.filter(|_| evidence.certain)
     }
 
     /// Remembers a workload for further connections of its process.
@@ -333,16 +352,16 @@ mod tests {
         let rows = Arc::new(Rows::default());
         let processes = Processes::new(Arc::clone(&rows) as Arc<dyn ProcessRows>);
         let evidence = processes.evidence(&own(0), u64::MAX);
-        assert!(evidence.certain);
+        assert_eq!(evidence.missing, None);
         assert_eq!(evidence.exe.as_deref(), std::env::current_exe().unwrap().to_str());
         // The process executes another program: connections of before are told by what is remembered of it,
         // connections of programs in between by nothing.
         rows.exec_boottime_ns.store(9, Ordering::Relaxed);
-        assert!(processes.evidence(&own(0), u64::MAX).certain);
-        assert!(!processes.evidence(&own(5), u64::MAX).certain);
+        assert!(processes.evidence(&own(0), u64::MAX).missing.is_none());
+        assert!(processes.evidence(&own(5), u64::MAX).missing.is_some());
         processes.executed(std::process::id());
-        assert!(processes.evidence(&own(9), u64::MAX).certain);
-        assert!(!processes.evidence(&own(0), u64::MAX).certain);
+        assert!(processes.evidence(&own(9), u64::MAX).missing.is_none());
+        assert!(processes.evidence(&own(0), u64::MAX).missing.is_some());
     }
 
     #[test]
@@ -350,17 +369,17 @@ mod tests {
         let rows = Arc::new(Rows::default());
         let processes = Processes::new(Arc::clone(&rows) as Arc<dyn ProcessRows>);
         let now_ns = crate::kernel::boottime_ns();
-        assert!(processes.exe_at(std::process::id(), now_ns).is_some());
+        assert!(processes.evidence_at(std::process::id(), now_ns).exe.is_some());
         rows.exec_boottime_ns.store(now_ns + 1, Ordering::Relaxed);
-        assert_eq!(processes.exe_at(std::process::id(), now_ns), None);
-        assert_eq!(processes.exe_at(u32::MAX, now_ns), None);
+        assert_eq!(processes.evidence_at(std::process::id(), now_ns).exe, None);
+        assert_eq!(processes.evidence_at(u32::MAX, now_ns).exe, None);
     }
 
     #[test]
     fn a_process_that_started_after_the_flow_is_another_one() {
         let processes = Processes::new(Arc::new(Rows::default()));
         let evidence = processes.evidence(&own(0), 1);
-        assert!(!evidence.certain);
+        assert!(evidence.missing.is_some());
         assert_eq!(evidence.exe, None);
     }
 
@@ -376,13 +395,13 @@ mod tests {
         };
         processes.forked(child.tgid, std::process::id(), 77);
         processes.exited(child.tgid);
-        assert!(processes.evidence(&child, 78).certain);
+        assert!(processes.evidence(&child, 78).missing.is_none());
         // Its id is used again by a process the table does not know.
         let another = ProcessKey {
             start_boottime_ns: 99,
             ..child
         };
-        assert!(!processes.evidence(&another, 100).certain);
+        assert!(processes.evidence(&another, 100).missing.is_some());
     }
 
     #[test]

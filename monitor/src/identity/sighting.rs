@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Attribution, Identity, Placement, Workload};
+use super::process::Evidence;
+use super::{Attribution, AttributionReason, Identity, Placement, Workload, missing};
 
 /// A process or a socket, as it was seen once.
 #[derive(Debug, Clone, Copy)]
@@ -39,20 +40,20 @@ impl Identity {
     /// [`Attribution::Ambiguous`] when only the cgroup is known, and [`Attribution::Unknown`] when not even that.
     #[must_use]
     pub fn place(&self, sighting: &Sighting<'_>) -> Sighted {
-        let exe = match sighting.tgid {
-            0 => None,
-            tgid => self.processes.exe_at(tgid, sighting.boottime_ns),
+        let evidence = match sighting.tgid {
+            0 => Evidence::default(),
+            tgid => self.processes.evidence_at(tgid, sighting.boottime_ns),
         };
         // What a process says of its cgroup is of this one only where the process is.
-        let placement = match exe {
+        let placement = match evidence.exe {
             Some(_) => self.placements.of(sighting.cgroup_id, sighting.tgid),
             None => self.placements.of_cgroup(sighting.cgroup_id, sighting.tgid),
         };
         let placement = Some(placement).filter(|placement| !placement.cgroup.is_empty());
         let Some(uid) = sighting.uid.filter(|_| sighting.tgid != 0) else {
             let attribution = match placement {
-                Some(_) => Attribution::Ambiguous,
-                None => Attribution::Unknown,
+                Some(_) => Attribution::Ambiguous(AttributionReason::ProcessNotSeen),
+                None => Attribution::Unknown(AttributionReason::ProcessNotSeen),
             };
             return Sighted {
                 workload: None,
@@ -61,24 +62,19 @@ impl Identity {
             };
         };
         let netns = self.namespaces.inode(sighting.netns_cookie, sighting.tgid);
-        let complete = exe.is_some() && placement.is_some() && netns.is_some();
-        let workload = Workload {
-            pid: sighting.tgid,
+        let missing = missing(&evidence, placement.is_some(), netns.is_some());
+        let workload = self.workload(
+            sighting.tgid,
             uid,
-            user: self.users.name(uid),
-            exe: exe.as_deref().map(str::to_owned),
-            comm: sighting.comm.to_owned(),
-            netns: netns.unwrap_or_default(),
-            placement: placement.clone().unwrap_or_default(),
-        };
+            sighting.comm.to_owned(),
+            netns.unwrap_or_default(),
+            placement.clone().unwrap_or_default(),
+            evidence,
+        );
         Sighted {
             workload: Some(Arc::new(workload)),
             placement,
-            attribution: if complete {
-                Attribution::Exact
-            } else {
-                Attribution::Late
-            },
+            attribution: missing.map_or(Attribution::Exact, Attribution::Late),
         }
     }
 }

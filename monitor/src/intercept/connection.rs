@@ -27,7 +27,7 @@ use super::splice::splice;
 use super::{Alpn, alert};
 use crate::event::{Connection, Event, Outcome, SpliceReason};
 use crate::exchange::{Node, Opened, Origin, http1, http2};
-use crate::identity::{Attribution, Identity, Netns};
+use crate::identity::{Attribution, AttributionReason, Identity, Netns};
 use crate::kernel::Kernel;
 use crate::selftest::SelfTest;
 use crate::trust::{Leaves, Upstreams};
@@ -113,7 +113,7 @@ impl Interceptor {
                 let (workload, attribution) = self.identity.resolve(flow);
                 (Some(workload), attribution)
             }
-            None => (None, Attribution::Unknown),
+            None => (None, Attribution::Unknown(AttributionReason::NoRecord)),
         };
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let client = stream.peer_addr().unwrap_or(unspecified);

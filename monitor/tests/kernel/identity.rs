@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use monitor::identity::{Attribution, Identity, Netns};
+use monitor::identity::{Attribution, AttributionReason, Identity, Netns};
 use monitor::kernel::KernelEvents;
 
 use crate::rig::{PORT, Rig, V4_HOST, address, enter, rig};
@@ -92,7 +92,7 @@ fn a_process_that_is_gone_is_exact_when_its_events_were_read_and_late_when_not()
     assert_eq!(attribution, Attribution::Exact);
     assert!(workload.exe.as_deref().unwrap().ends_with("bash"));
     let (workload, attribution) = blind.resolve(&record);
-    assert_eq!(attribution, Attribution::Late);
+    assert_eq!(attribution, Attribution::Late(AttributionReason::ProcessGone));
     assert_eq!((workload.exe.as_deref(), workload.pid), (None, child.id()));
     // What the record itself says is right even then.
     assert!(workload.placement.cgroup.ends_with("/short"));
@@ -118,7 +118,7 @@ fn a_program_executed_since_is_not_accused() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     let (workload, attribution) = identity.resolve(&record);
-    assert_eq!(attribution, Attribution::Late);
+    assert_eq!(attribution, Attribution::Late(AttributionReason::ProgramChanged));
     assert_eq!(workload.exe, None);
     assert_eq!(workload.comm, "bash");
     child.kill().unwrap();

@@ -7,6 +7,7 @@ use super::objects::{
 };
 use crate::event::workload::view;
 use crate::event::{BudgetUse, Exchange, FindingCount, OwnCount, Reason, Verdict};
+use crate::identity::AttributionReason;
 
 const CATEGORY_UID: u32 = 6;
 const CLASS_UID: u32 = 6003;
@@ -110,6 +111,8 @@ struct MessageContext<'a> {
 #[derive(Serialize)]
 struct Unmapped<'a> {
     attribution: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workload: Option<Workload<'a>>,
     streamed: bool,
@@ -233,6 +236,7 @@ impl<'a> From<&'a Exchange> for ApiActivity<'a> {
 fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
     Unmapped {
         attribution: exchange.attribution.name(),
+        attribution_reason: exchange.attribution.reason().map(AttributionReason::name),
         workload: view(&exchange.workload).map(Workload::from),
         streamed: exchange.streamed,
         time_to_first_byte_us: exchange.time_to_first_byte_us,

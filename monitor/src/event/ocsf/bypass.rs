@@ -6,6 +6,7 @@ use super::network_activity::{CATEGORY_UID, CLASS_UID, PROFILES};
 use super::objects::{Actor, Endpoint, Metadata, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload};
 use crate::event::workload::view;
 use crate::event::{Bypass, BypassReason, Transport};
+use crate::identity::AttributionReason;
 
 /// `direction_id` of what goes out of the node.
 const OUTBOUND: u8 = 2;
@@ -49,6 +50,8 @@ struct ConnectionInfo {
 struct Unmapped<'a> {
     bypass: BypassReason,
     attribution: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workload: Option<Workload<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +104,7 @@ impl<'a> From<&'a Bypass> for BypassActivity<'a> {
             unmapped: Unmapped {
                 bypass: bypass.reason,
                 attribution: bypass.attribution.name(),
+                attribution_reason: bypass.attribution.reason().map(AttributionReason::name),
                 workload: workload.map(Workload::from),
                 cgroup: bypass.placement.as_ref().map(|placement| &*placement.cgroup),
             },

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::objects::{Actor, Endpoint, Metadata, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload};
 use crate::event::workload::view;
 use crate::event::{Connection, Outcome};
+use crate::identity::AttributionReason;
 
 pub(super) const CATEGORY_UID: u32 = 4;
 pub(super) const CLASS_UID: u32 = 4001;
@@ -49,6 +50,8 @@ struct Traffic {
 #[derive(Serialize)]
 struct Unmapped<'a> {
     attribution: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workload: Option<Workload<'a>>,
     outcome: Outcome,
@@ -104,6 +107,7 @@ impl<'a> From<&'a Connection> for NetworkActivity<'a> {
             disposition,
             unmapped: Unmapped {
                 attribution: connection.attribution.name(),
+                attribution_reason: connection.attribution.reason().map(AttributionReason::name),
                 workload: workload.map(Workload::from),
                 outcome: connection.outcome,
                 alpn: connection.alpn,

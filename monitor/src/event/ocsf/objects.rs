@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::VERSION;
 use crate::event::workload::WorkloadView;
+use crate::identity::{Ancestor, Sha256};
 
 /// `status_id` of something that worked.
 pub(super) const STATUS_SUCCESS: u8 = 1;
@@ -85,6 +86,10 @@ struct Process<'a> {
     pid: u32,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    created_time: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmd_line: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<File<'a>>,
 }
 
@@ -95,10 +100,13 @@ impl<'a> Process<'a> {
             path,
             // Regular file.
             type_id: 1,
+            hashes: workload.exe_sha256.map(|digest| [Fingerprint::sha256(digest)]),
         });
         Self {
             pid: workload.pid,
             name: workload.comm,
+            created_time: workload.started_ms,
+            cmd_line: workload.command_line,
             file,
         }
     }
@@ -109,6 +117,26 @@ struct File<'a> {
     name: &'a str,
     path: &'a str,
     type_id: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hashes: Option<[Fingerprint; 1]>,
+}
+
+/// `fingerprint`.
+#[derive(Serialize)]
+struct Fingerprint {
+    algorithm_id: u8,
+    algorithm: &'static str,
+    value: Sha256,
+}
+
+impl Fingerprint {
+    fn sha256(value: Sha256) -> Self {
+        Self {
+            algorithm_id: 3,
+            algorithm: "SHA-256",
+            value,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -171,6 +199,10 @@ pub(super) struct PolicyName<'a> {
 pub(super) struct Workload<'a> {
     cgroup: &'a str,
     netns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    euid: Option<u32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ancestors: &'a [Ancestor],
 }
 
 impl<'a> From<WorkloadView<'a>> for Workload<'a> {
@@ -178,6 +210,8 @@ impl<'a> From<WorkloadView<'a>> for Workload<'a> {
         Self {
             cgroup: workload.cgroup,
             netns: workload.netns,
+            euid: workload.euid,
+            ancestors: workload.ancestors,
         }
     }
 }
