@@ -3,6 +3,7 @@
 
 mod error;
 mod glob;
+mod identity;
 mod policy;
 mod quantity;
 mod spec;
@@ -17,6 +18,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::error::{ConfigError, Problem};
 pub use self::glob::{Glob, GlobError, MAX_PATTERN_BYTES};
+pub use self::identity::{
+    ApiServer, Cri, DEFAULT_HASH_LIMIT_BYTES, HttpsAddress, Identity, Kubernetes, KubernetesNode,
+    MAX_HASH_LIMIT_BYTES, MIN_HASH_LIMIT_BYTES, SERVICE_ACCOUNT_CA, SERVICE_ACCOUNT_TOKEN, Spiffe,
+};
 pub use self::policy::{
     Action, BudgetRule, ContentRule, Coverage, Grouping, Match, Mode, OnAgentDown, OnBypass, OnUnknown,
     OnUntrustedCa, Parts, Policy, Quic, Selector,
@@ -62,6 +67,8 @@ pub struct Config {
     pub node: Node,
     /// What is intercepted, and how.
     pub intercept: Intercept,
+    /// Where names come from, and which evidence of processes is taken.
+    pub identity: Identity,
     /// Policies in the order of the file; their names are unique.
     pub policies: Vec<Policy>,
     /// Where records go.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::AgentError;
 use super::endpoints::Endpoints;
-use crate::config::{Config, Node};
+use crate::config::{Config, Identity, Node};
 use crate::intercept::Interceptor;
 use crate::policy::Policies;
 
@@ -13,6 +13,7 @@ use crate::policy::Policies;
 pub(super) struct Reload {
     path: PathBuf,
     node: Node,
+    identity: Identity,
     request_limit_bytes: u64,
 }
 
@@ -21,6 +22,7 @@ impl Reload {
         Self {
             path,
             node: config.node.clone(),
+            identity: config.identity.clone(),
             request_limit_bytes: config.intercept.request_limit_bytes,
         }
     }
@@ -40,9 +42,12 @@ impl Reload {
 
     fn apply(&self, interceptor: &Interceptor) -> Result<(), AgentError> {
         let config = Config::load(&self.path).map_err(|e| AgentError::Configuration(e.to_string()))?;
-        if config.node != self.node || config.intercept.request_limit_bytes != self.request_limit_bytes {
+        if config.node != self.node
+            || config.identity != self.identity
+            || config.intercept.request_limit_bytes != self.request_limit_bytes
+        {
             tracing::warn!(
-                "changes under `node` and of `intercept.request_limit` take effect after a restart"
+                "changes under `node` and `identity` and of `intercept.request_limit` take effect after a restart"
             );
         }
         let endpoints = Endpoints::of(&config)?;

@@ -14,6 +14,7 @@ use serde_saphyr::{Location, Spanned};
 pub(super) struct ConfigSpec {
     pub(super) node: Option<NodeSpec>,
     pub(super) intercept: Option<InterceptSpec>,
+    pub(super) identity: Option<super::identity::IdentitySpec>,
     pub(super) policies: Option<Vec<PolicySpec>>,
     pub(super) events: Option<EventsSpec>,
 }

@@ -20,7 +20,7 @@ use super::{
     BudgetRule, Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR,
     DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events,
     FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS, MIN_REQUEST_LIMIT_BYTES,
-    MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, quantity, users,
+    MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, identity, quantity, users,
 };
 
 /// Longest name of a policy or provider; it becomes a label of records.
@@ -35,6 +35,7 @@ pub(super) fn config(spec: ConfigSpec, path: &Path) -> Result<Config, ConfigErro
     let config = Config {
         node: node(spec.node.unwrap_or_default(), &mut problems),
         intercept: intercept(spec.intercept.unwrap_or_default(), &mut problems),
+        identity: identity::identity(spec.identity.unwrap_or_default(), &mut problems),
         policies: policies(spec.policies.unwrap_or_default(), &mut problems),
         events: events(spec.events.unwrap_or_default(), &mut problems),
     };
@@ -452,7 +453,7 @@ fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Optio
     fits.then_some(spec.value)
 }
 
-fn absolute(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+pub(super) fn absolute(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let path = PathBuf::from(spec.value);
     if path.is_absolute() {
         return Some(path);
@@ -465,7 +466,7 @@ fn absolute(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBu
 }
 
 /// A PEM file that holds at least one certificate usable as a root, and nothing unusable.
-fn ca_file(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+pub(super) fn ca_file(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let at = spec.referenced;
     let path = absolute(spec, problems)?;
     problems.take(at, usable_roots(&path))?;
