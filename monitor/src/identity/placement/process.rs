@@ -14,8 +14,8 @@ pub(crate) struct ProcessReading<'a> {
     pub(crate) conflict: bool,
 }
 
-/// Reads the lines. The cgroup2 path counts where it names a container or a pod. Else the others are asked: those with a
-/// pod outweigh those without, and where they name different containers or pods none is believed.
+/// Reads the lines. Those with a pod outweigh those without, and the cgroup2 path the others; where several of these name
+/// different containers or pods, none is believed.
 #[must_use]
 pub(crate) fn read_process(lines: &str) -> ProcessReading<'_> {
     let cgroup = unified(lines).unwrap_or_default();
@@ -24,24 +24,23 @@ pub(crate) fn read_process(lines: &str) -> ProcessReading<'_> {
         reading: read_path(cgroup),
         conflict: false,
     };
-    if process.reading.container.is_some() || process.reading.pod_uid.is_some() {
+    if process.reading.pod_uid.is_some() {
         return process;
     }
     let mut best: Option<PathReading<'_>> = None;
-    for line in lines.lines() {
-        let Some(other) = first_version(line) else {
-            continue;
-        };
+    for other in lines.lines().filter_map(first_version) {
         if process.reading.unit.is_none() && other.unit.is_some() {
             process.reading.unit.clone_from(&other.unit);
             process.reading.slice = other.slice;
         }
-        if other.container.is_none() && other.pod_uid.is_none() {
+        let has_pod = other.pod_uid.is_some();
+        let counts = has_pod || (other.container.is_some() && process.reading.container.is_none());
+        if !counts {
             continue;
         }
         match &best {
-            Some(best) if best.pod_uid.is_some() && other.pod_uid.is_none() => {}
-            Some(best) if best.pod_uid.is_some() == other.pod_uid.is_some() => {
+            Some(best) if best.pod_uid.is_some() && !has_pod => {}
+            Some(best) if best.pod_uid.is_some() == has_pod => {
                 process.conflict |= best.pod_uid != other.pod_uid
                     || best.container.map(|one| one.id) != other.container.map(|one| one.id);
             }
@@ -51,7 +50,9 @@ pub(crate) fn read_process(lines: &str) -> ProcessReading<'_> {
             }
         }
     }
-    if let Some(best) = best.filter(|_| !process.conflict) {
+    if process.conflict {
+        process.reading.container = None;
+    } else if let Some(best) = best {
         process.reading.container = best.container;
         process.reading.pod_uid = best.pod_uid;
     }

@@ -137,7 +137,7 @@ impl Placements {
     /// then in the hierarchy; one that is gone without having been known has an empty path.
     ///
     /// The cgroup of a known one costs a lookup in a table, except that on a hybrid node the process is asked as well where
-    /// the path does not name a container.
+    /// the path does not name a pod.
     #[must_use]
     pub fn of(&self, cgroup_id: u64, tgid: u32) -> Arc<Placement> {
         self.place(cgroup_id, tgid).placement
@@ -146,7 +146,6 @@ impl Placements {
     pub(in crate::identity) fn place(&self, cgroup_id: u64, tgid: u32) -> Place {
         let placement = self.of_cgroup(cgroup_id, tgid);
         if self.hybrid
-            && placement.container.is_none()
             && placement.pod.is_none()
             && let Some(placement) = self.of_process(cgroup_id, tgid, &placement)
         {
@@ -318,7 +317,7 @@ impl Placements {
         Some(new)
     }
 
-    /// The placement of a process that is in a container which its cgroup does not name.
+    /// The placement of a process that is in another container than its cgroup names.
     fn of_process(&self, cgroup_id: u64, tgid: u32, cgroups: &Arc<Placement>) -> Option<Arc<Placement>> {
         let lines = procfs::cgroup_lines(tgid)?;
         let process = read_process(&lines);
@@ -336,6 +335,9 @@ impl Placements {
             return None;
         }
         let id = process.reading.container?.id;
+        if cgroups.container.as_ref().is_some_and(|known| known.id == id) {
+            return None;
+        }
         {
             let table = self.table.read();
             if let Some(known) = table.entries.get(&cgroup_id)?.members.get(id) {
