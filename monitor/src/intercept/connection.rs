@@ -21,9 +21,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client_hello::{self, Hello};
 use super::dial::{self, DialError};
-use super::live::{Live, Place};
+use super::live::{Live, Place, Traffic};
 use super::replay::Replay;
-use super::splice::splice;
+use super::splice::{Carried, splice};
 use super::{Alpn, alert};
 use crate::event::{Connection, Event, Outcome, SpliceReason};
 use crate::exchange::{Node, Opened, Origin, http1, http2};
@@ -173,7 +173,8 @@ impl Steered<'_> {
         let Some(provider) = self.interceptor.catalog.load().lookup(&name).cloned() else {
             return self.splice(stream, first, SpliceReason::NotListed).await;
         };
-        self.intercept(stream, first, name, &alpn, provider).await
+        // Boxed, so that a connection that is spliced does not carry the size of both TLS handshakes.
+        Box::pin(self.intercept(stream, first, name, alpn, provider)).await
     }
 
     async fn splice(mut self, mut stream: TcpStream, first: BytesMut, reason: SpliceReason) -> Connection {
@@ -182,11 +183,13 @@ impl Steered<'_> {
             Err(error) => return self.refuse(stream, &error).await,
         };
         self.record.outcome = Outcome::Spliced(reason);
-        self.place.update(&self.record, None);
+        let carried = Arc::<Carried>::default();
+        self.place.update(&self.record, Traffic::Bytes(carried.clone()));
         // A failed socket ends a spliced connection as it would have ended the direct one.
-        if let Ok(traffic) = splice(first, &mut stream, &mut upstream).await {
-            (self.record.bytes_up, self.record.bytes_down) = (traffic.up, traffic.down);
+        if let Err(error) = splice(first, &mut stream, &mut upstream, &carried).await {
+            tracing::debug!(%error, "a spliced connection failed");
         }
+        (self.record.bytes_up, self.record.bytes_down) = (carried.up(), carried.down());
         self.record
     }
 
@@ -195,14 +198,14 @@ impl Steered<'_> {
         stream: TcpStream,
         first: BytesMut,
         name: Box<str>,
-        offered: &[Alpn],
+        offered: Vec<Alpn>,
         provider: Provider,
     ) -> Connection {
         let tls = self
             .interceptor
             .upstreams
             .load()
-            .offering(&provider.name, offered);
+            .offering(&provider.name, &offered);
         let dialled = match dial::tcp(&self.netns, self.destination).await {
             Ok(upstream) => dial::tls(upstream, self.destination, &name, tls).await,
             Err(error) => Err(error),
@@ -247,7 +250,8 @@ impl Steered<'_> {
                 api: provider.api,
             },
         ));
-        self.place.update(&self.record, Some(origin.clone()));
+        self.place
+            .update(&self.record, Traffic::Exchanges(origin.clone()));
         // Boxed, so that connections that are spliced or refused do not carry the size of both.
         let served = match alpn {
             Alpn::Http1 => Box::pin(http1::serve(origin.clone(), client, upstream)).await,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::splice::Carried;
 use crate::event::Connection;
 use crate::exchange::Origin;
 
@@ -22,7 +23,17 @@ pub struct Live {
 
 struct Entry {
     connection: Connection,
-    origin: Option<Arc<Origin>>,
+    traffic: Traffic,
+}
+
+/// Where an open connection's traffic is counted.
+pub(super) enum Traffic {
+    /// It carries none yet.
+    None,
+    /// It is intercepted.
+    Exchanges(Arc<Origin>),
+    /// It is spliced.
+    Bytes(Arc<Carried>),
 }
 
 /// A connection's place in the table, given back when it is dropped.
@@ -43,7 +54,7 @@ impl Live {
             id,
             Entry {
                 connection,
-                origin: None,
+                traffic: Traffic::None,
             },
         );
         Some(Place {
@@ -74,8 +85,12 @@ impl Live {
 impl Entry {
     fn now(&self) -> Connection {
         let mut connection = self.connection.clone();
-        if let Some(origin) = &self.origin {
-            origin.add_traffic(&mut connection);
+        match &self.traffic {
+            Traffic::None => {}
+            Traffic::Exchanges(origin) => origin.add_traffic(&mut connection),
+            Traffic::Bytes(carried) => {
+                (connection.bytes_up, connection.bytes_down) = (carried.up(), carried.down());
+            }
         }
         connection
     }
@@ -83,11 +98,11 @@ impl Entry {
 
 impl Place {
     /// Replaces what is known of the connection.
-    pub fn update(&self, connection: &Connection, origin: Option<Arc<Origin>>) {
+    pub(super) fn update(&self, connection: &Connection, traffic: Traffic) {
         if let Some(entry) = self.live.open.lock().get_mut(&self.id) {
             *entry = Entry {
                 connection: connection.clone(),
-                origin,
+                traffic,
             };
         }
     }
