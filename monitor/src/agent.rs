@@ -7,7 +7,9 @@
 mod bundle;
 mod endpoints;
 mod limits;
+mod names;
 mod namespaces;
+mod older;
 mod reload;
 mod status;
 
@@ -36,7 +38,9 @@ use crate::trust::{Authority, Leaves, TrustError};
 
 pub use bundle::{BUNDLE_FILE, CA_FILE};
 use endpoints::Endpoints;
+use names::Names;
 use namespaces::Keeper;
+use older::Older;
 use reload::Reload;
 use status::Parts;
 
@@ -117,6 +121,8 @@ struct Agent {
     interceptor: Arc<Interceptor>,
     workers: Workers,
     keeper: Keeper,
+    older: Older,
+    names: Names,
     metrics: Arc<Metrics>,
     recorder_thread: RecorderThread,
     reload: Reload,
@@ -177,8 +183,17 @@ impl Agent {
         let cores = std::thread::available_parallelism().map_err(system("count the processors"))?;
         let workers =
             Workers::start(interceptor.clone(), cores.get()).map_err(system("start the worker threads"))?;
-        let keeper = Keeper::new(interceptor.clone());
+        let older = Older::start(
+            interceptor.clone(),
+            config.intercept.older_connections,
+            config.intercept.matches,
+        );
+        let keeper = Keeper::new(interceptor.clone(), older.clone());
         keeper.rescan(&workers);
+        // What is marked from now on is intercepted; what is connected there already is older.
+        let of_names = older.clone();
+        let names = Names::start(interceptor.clone(), metrics.clone(), move || of_names.marked())
+            .map_err(system("start the thread that resolves names"))?;
         let reload = Reload::new(path, &config);
         Ok(Self {
             config,
@@ -187,6 +202,8 @@ impl Agent {
             interceptor,
             workers,
             keeper,
+            older,
+            names,
             metrics,
             recorder_thread,
             reload,
@@ -221,6 +238,7 @@ impl Agent {
                 event = events.next() => match event {
                     Ok(event) => {
                         self.interceptor.identity.on_event(&event);
+                        self.older.on_event(&event);
                         self.keeper.on_event(&event, &self.workers);
                         self.record_bypass(&event);
                     }
@@ -230,8 +248,12 @@ impl Agent {
                     self.keeper.rescan(&self.workers);
                     self.sweep();
                     self.beat();
+                    self.older.marks();
                 }
-                _ = hangup.recv() => self.reload.run(&self.interceptor),
+                _ = hangup.recv() => if let Some(config) = self.reload.run(&self.interceptor) {
+                    self.older.configure(config.intercept.older_connections, config.intercept.matches);
+                    self.names.refresh();
+                },
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
             }

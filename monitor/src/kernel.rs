@@ -320,6 +320,15 @@ impl Kernel {
         self.scopes.lock().leave(tgid)
     }
 
+    /// The agents' processes: this one, and those that still drain after an upgrade.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read.
+    pub fn agents(&self) -> Result<Vec<u32>, KernelError> {
+        self.scopes.lock().agents()
+    }
+
     /// The agent as the programs know it.
     ///
     /// # Errors

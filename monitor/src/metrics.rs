@@ -48,6 +48,7 @@ pub struct Metrics {
     pub sink_errors: IntCounterVec,
     /// Records that a sink lost because it failed for too long, by sink.
     pub sink_dropped: IntCounterVec,
+    name_lookups: IntCounterVec,
     /// Requests to the local API that were refused because of who asked.
     pub api_refused: IntCounter,
     /// 1 while the last self-test connection arrived attributed, else 0.
@@ -133,6 +134,11 @@ impl Metrics {
                 "weir_sink_dropped_records_total",
                 "Records that a sink lost because it failed for too long.",
                 &["sink"],
+            )?,
+            name_lookups: counters(
+                "weir_name_lookups_total",
+                "Names of the catalog that the agent asked the host's resolver for, by outcome.",
+                &["outcome"],
             )?,
             api_refused: counter(
                 "weir_api_refused_total",
@@ -246,6 +252,15 @@ impl Metrics {
     /// Counts a bypass that the agent found; those of the kernel programs are counted there.
     pub fn count_bypass(&self, bypass: &Bypass) {
         self.bypasses.count(bypass);
+    }
+
+    /// Counts names that the agent asked for.
+    pub fn count_name_lookups(&self, resolved: usize, failed: usize) {
+        for (outcome, count) in [("resolved", resolved), ("failed", failed)] {
+            self.name_lookups
+                .with_label_values(&[outcome])
+                .inc_by(count as u64);
+        }
     }
 
     /// Notes a self-test that ended at `unix_ms`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::older::Older;
 use crate::identity::Netns;
 use crate::intercept::{Interceptor, NamespaceListeners, Workers};
 use crate::kernel::KernelEvent;
@@ -17,6 +18,7 @@ pub(super) const RESCAN: Duration = Duration::from_secs(5);
 /// The listeners of the node.
 pub(super) struct Keeper {
     interceptor: Arc<Interceptor>,
+    older: Older,
     state: Arc<Mutex<State>>,
 }
 
@@ -44,9 +46,10 @@ impl State {
 }
 
 impl Keeper {
-    pub(super) fn new(interceptor: Arc<Interceptor>) -> Self {
+    pub(super) fn new(interceptor: Arc<Interceptor>, older: Older) -> Self {
         Self {
             interceptor,
+            older,
             state: Arc::default(),
         }
     }
@@ -120,6 +123,8 @@ impl Keeper {
                 state.failing.remove(&cookie);
                 state.listening.insert(cookie);
                 tracing::info!(netns = netns.inode(), "listening");
+                drop(state);
+                self.older.namespace(netns);
             }
             Err(why) => {
                 let known = self

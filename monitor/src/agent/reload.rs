@@ -32,15 +32,21 @@ impl Reload {
         &self.path
     }
 
-    /// Reads the configuration and puts it in force whole, or says what is wrong with it and changes nothing.
-    pub(super) fn run(&self, interceptor: &Arc<Interceptor>) {
+    /// Reads the configuration, puts it in force whole and returns it, or says what is wrong with it and changes nothing.
+    pub(super) fn run(&self, interceptor: &Arc<Interceptor>) -> Option<Config> {
         match self.apply(interceptor) {
-            Ok(()) => tracing::info!(config = %self.path.display(), "reloaded"),
-            Err(error) => tracing::error!(%error, "not reloaded; the configuration in force stays"),
+            Ok(config) => {
+                tracing::info!(config = %self.path.display(), "reloaded");
+                Some(config)
+            }
+            Err(error) => {
+                tracing::error!(%error, "not reloaded; the configuration in force stays");
+                None
+            }
         }
     }
 
-    fn apply(&self, interceptor: &Interceptor) -> Result<(), AgentError> {
+    fn apply(&self, interceptor: &Interceptor) -> Result<Config, AgentError> {
         let config = Config::load(&self.path).map_err(|e| AgentError::Configuration(e.to_string()))?;
         if config.node != self.node
             || config.identity != self.identity
@@ -60,6 +66,6 @@ impl Reload {
         interceptor.node.ledger.redefine(|key| policies.budget_of(key));
         interceptor.node.policies.store(Arc::new(policies));
         interceptor.node.recorder.replace_sinks(&config.events.sinks);
-        Ok(())
+        Ok(config)
     }
 }

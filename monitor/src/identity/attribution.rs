@@ -77,7 +77,8 @@ reasons! {
     PassedDescriptor => "passed_descriptor",
     /// Ambiguous: a process that is no child of the one that connected has the socket too, in another cgroup.
     PassedDescriptorAcrossCgroups => "passed_descriptor_across_cgroups",
-    /// Ambiguous or unknown: only a socket was seen, and at best the cgroup it belongs to.
+    /// Only a socket was seen. Late: one process has it open, which may have been given it; ambiguous: several have, or
+    /// at best its cgroup is known; unknown: not even that.
     ProcessNotSeen => "process_not_seen",
     /// Unknown: the connection reached the agent without a record of the kernel.
     NoRecord => "no_record",

@@ -87,6 +87,18 @@ impl Namespaces {
         self.known.read().by_cookie.get(&cookie).cloned()
     }
 
+    /// Every known namespace.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Netns>> {
+        self.known.read().by_cookie.values().cloned().collect()
+    }
+
+    /// Whether a cgroup, as a path in the hierarchy, is the attach point or below it.
+    #[must_use]
+    pub fn is_watched_cgroup(&self, path: &str) -> bool {
+        is_below(&self.attached, path)
+    }
+
     /// The inode of the namespace with a cookie; one that is not known is looked for by its process.
     #[must_use]
     pub fn inode(&self, cookie: u64, tgid: u32) -> Option<u64> {

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 
-use super::procfs;
+use super::{Attribution, AttributionReason, Identity, Sighted, Sighting, procfs};
+use crate::kernel::{DiagSocket, boottime_ns};
 
 /// Inodes of sockets → the processes that have them open, in the order of `/proc`; one that nobody has open is left out.
 ///
@@ -37,6 +38,32 @@ pub fn sockets_of(tgid: u32) -> impl Iterator<Item = u32> {
         let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
         inode.parse().ok()
     })
+}
+
+impl Identity {
+    /// Whose a socket is, by the processes that have it open now (see [`socket_owners`]): [`Attribution::Late`] for one,
+    /// because another may have opened it and passed it on, [`Attribution::Ambiguous`] for several, of which the first is
+    /// named, or for none, when its cgroup is all there is.
+    #[must_use]
+    pub fn place_socket(&self, socket: &DiagSocket, owners: &[u32], netns_cookie: u64) -> Sighted {
+        let owner = owners.first().copied();
+        let comm = owner.and_then(procfs::comm).unwrap_or_default();
+        let mut sighted = self.place(&Sighting {
+            tgid: owner.unwrap_or_default(),
+            uid: owner.map(|_| socket.uid),
+            comm: &comm,
+            cgroup_id: socket.cgroup_id.unwrap_or_default(),
+            netns_cookie,
+            boottime_ns: boottime_ns(),
+        });
+        if sighted.workload.is_some() {
+            sighted.attribution = match owners {
+                [_] => Attribution::Late(AttributionReason::ProcessNotSeen),
+                _ => Attribution::Ambiguous(AttributionReason::ProcessNotSeen),
+            };
+        }
+        sighted
+    }
 }
 
 #[cfg(test)]

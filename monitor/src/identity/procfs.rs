@@ -20,6 +20,12 @@ pub(super) fn exe(tgid: u32) -> Option<String> {
     }
 }
 
+/// The command name of the process's first thread.
+pub(super) fn comm(tgid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{tgid}/comm")).ok()?;
+    Some(name.trim_end_matches('\n').to_owned())
+}
+
 /// When the process was started, nanoseconds of `CLOCK_BOOTTIME`, rounded down to a tick.
 pub(super) fn start_boottime_ns(tgid: u32) -> Option<u64> {
     parse_start(&fs::read_to_string(format!("/proc/{tgid}/stat")).ok()?)

@@ -14,6 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use monitor_common::FlowRecord;
+use monitor_common::flow::FLAG_MARKED;
 use monitor_protocol::{Catalog, Provider};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -62,6 +63,8 @@ struct Steered<'i> {
     interceptor: &'i Interceptor,
     netns: Arc<Netns>,
     destination: SocketAddr,
+    /// The destination's address was marked as an LLM host's.
+    marked: bool,
     record: Connection,
     place: Place,
 }
@@ -93,6 +96,7 @@ impl Interceptor {
                     interceptor: &self,
                     netns,
                     destination,
+                    marked: flow.is_some_and(|flow| flow.flags & FLAG_MARKED != 0),
                     record,
                     place,
                 };
@@ -130,6 +134,15 @@ impl Interceptor {
             bytes_up: 0,
             bytes_down: 0,
             exchanges: 0,
+        }
+    }
+
+    /// Marks the address of an LLM host that has shown the host's certificate: a client's word for it is not enough, or
+    /// one could fill the table with any address.
+    fn learn(&self, destination: SocketAddr) {
+        match self.kernel.learn_address(destination.ip()) {
+            Ok(_) => tracing::debug!(%destination, "an LLM host's address is marked"),
+            Err(error) => tracing::error!(%error, %destination, "an LLM host's address cannot be marked"),
         }
     }
 
@@ -214,6 +227,9 @@ impl Steered<'_> {
             Ok(upstream) => upstream,
             Err(error) => return self.refuse(stream, &error).await,
         };
+        if !self.marked {
+            self.interceptor.learn(self.destination);
+        }
         let alpn = upstream
             .get_ref()
             .1

@@ -68,6 +68,13 @@ impl ScopeMaps {
         self.agents.insert(tgid, 1, 0).map_err(KernelError::map("AGENTS"))
     }
 
+    pub(super) fn agents(&self) -> Result<Vec<u32>, KernelError> {
+        self.agents
+            .keys()
+            .collect::<Result<_, _>>()
+            .map_err(KernelError::map("AGENTS"))
+    }
+
     pub(super) fn leave(&mut self, tgid: u32) -> Result<(), KernelError> {
         absent_is_fine(self.agents.remove(&tgid)).map_err(KernelError::map("AGENTS"))
     }
