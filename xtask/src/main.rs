@@ -1,4 +1,4 @@
-//! Set-up, build, demo, test and bench of Weir: `cargo xtask build | demo | test | bench | lab`.
+//! Set-up, build, demo, test and bench of Weir: `cargo xtask build | demo | test | vm-test | bench | lab`.
 //!
 //! Only the standard library, so that it compiles in seconds on a machine that has nothing else yet.
 
@@ -11,6 +11,7 @@ mod root;
 mod step;
 mod test;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
   build    find or install what the kernel programs need, build them and the agent
   demo     build what is missing and run the demo: [--json FILE]
   test     run the tests, the end-to-end ones on the real kernel included: [--suite NAME [FILTER]]
+  vm-test  run the kernel tests on Debian's kernels, each in a virtual machine: [FILTER]
   bench    measure the agent against its floor: [--json FILE]
   lab      set up the lab and an agent, and leave them running until Ctrl-C";
 
@@ -47,6 +49,10 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
             build(&paths)
         }
         Some("test") => test::test(&paths, arguments),
+        Some("vm-test") => {
+            root::require("vm-test")?;
+            vm::test(&paths, arguments)
+        }
         Some(command @ ("demo" | "lab")) => {
             run(end_to_end::ready(&paths, command)?.arg(command).args(arguments))
         }

@@ -1,5 +1,6 @@
 //! Programs that the lab uses: found, else installed with apt where that can be done.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::root;
@@ -7,12 +8,27 @@ use crate::step::{Failure, capture, say};
 
 /// What every run in the lab needs: the program and the Debian package that has it.
 const LAB: [(&str, &str); 2] = [("ip", "iproute2"), ("curl", "curl")];
+/// What virtual machines need, beside what the lab does.
+const VM: [(&str, &str); 2] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+];
 /// How often an installation is tried: one that upgrades other packages can fail half-way and pass when repeated.
 const TRIES: u32 = 3;
 
 /// Installs what the lab needs and this machine has not.
 pub(crate) fn for_lab() -> Result<(), Failure> {
-    let missing: Vec<&str> = LAB
+    all_of(&LAB)
+}
+
+/// Installs what virtual machines need and this machine has not.
+pub(crate) fn for_vm() -> Result<(), Failure> {
+    all_of(&LAB)?;
+    all_of(&VM)
+}
+
+fn all_of(programs: &[(&str, &'static str)]) -> Result<(), Failure> {
+    let missing: Vec<&str> = programs
         .iter()
         .filter(|(program, _)| !present(program))
         .map(|(_, package)| *package)
@@ -63,10 +79,20 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), Failure> {
 }
 
 fn present(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where a program of this machine is.
+pub(crate) fn path_of(program: &str) -> Result<PathBuf, Failure> {
+    find(program).ok_or_else(|| Failure::new(format!("no {program} on this machine")))
+}
+
+fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Daemons such as nginx live in a directory that is not on every user's path.
     let daemons = std::iter::once("/usr/sbin".into());
     std::env::split_paths(&path)
         .chain(daemons)
-        .any(|directory| directory.join(program).is_file())
+        .map(|directory| directory.join(program))
+        .find(|file| file.is_file())
 }

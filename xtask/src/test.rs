@@ -14,9 +14,9 @@ const SUITES: [&str; 2] = ["main", "identity"];
 
 /// Tests passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Sum {
-    passed: u64,
-    failed: u64,
+pub(crate) struct Sum {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
 }
 
 /// Runs all tests, or one suite alone: `--suite NAME [FILTER]`.
@@ -104,7 +104,7 @@ fn counted(command: &mut Command, sum: &mut Sum) -> Result<(), Failure> {
 
 impl Sum {
     /// Reads a line such as `test result: ok. 12 passed; 0 failed; 1 ignored; …`.
-    fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|rest| rest.split_once(". "))
