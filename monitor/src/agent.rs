@@ -11,6 +11,7 @@ mod names;
 mod namespaces;
 mod older;
 mod reload;
+mod scopes;
 mod status;
 
 use std::fs;
@@ -42,6 +43,7 @@ use names::Names;
 use namespaces::Keeper;
 use older::Older;
 use reload::Reload;
+use scopes::Scopes;
 use status::Parts;
 
 /// How long open connections may take to finish when the agent is told to end: most answers, not the longest streams.
@@ -123,6 +125,7 @@ struct Agent {
     keeper: Keeper,
     older: Older,
     names: Names,
+    scopes: Scopes,
     metrics: Arc<Metrics>,
     recorder_thread: RecorderThread,
     reload: Reload,
@@ -180,6 +183,8 @@ impl Agent {
             live: Arc::new(Live::default()),
             self_test: Arc::new(SelfTest::default()),
         });
+        let scopes = Scopes::new(interceptor.clone())?;
+        scopes.reset(config.intercept.matches);
         let cores = std::thread::available_parallelism().map_err(system("count the processors"))?;
         let workers =
             Workers::start(interceptor.clone(), cores.get()).map_err(system("start the worker threads"))?;
@@ -204,6 +209,7 @@ impl Agent {
             keeper,
             older,
             names,
+            scopes,
             metrics,
             recorder_thread,
             reload,
@@ -220,6 +226,7 @@ impl Agent {
             cgroup: self.cgroup.clone(),
             interceptor: self.interceptor.clone(),
             namespaces: self.keeper.state(),
+            scopes: self.scopes.state(),
             metrics: self.metrics.clone(),
         };
         let sources = Arc::new(status::sources(parts, &self.config)?);
@@ -231,6 +238,7 @@ impl Agent {
                 .run(|passed| metrics.note_self_test(passed, clock.now_ms()))
                 .await;
         });
+        let placements = self.interceptor.identity.placements();
         let mut rescan = tokio::time::interval(namespaces::RESCAN);
         tracing::info!("running");
         let ended = loop {
@@ -244,7 +252,10 @@ impl Agent {
                     }
                     Err(error) => break Err(error.into()),
                 },
+                () = placements.changed() => self.scopes.update(),
                 _ = rescan.tick() => {
+                    placements.walk();
+                    self.scopes.retry();
                     self.keeper.rescan(&self.workers);
                     self.sweep();
                     self.beat();
@@ -253,6 +264,7 @@ impl Agent {
                 _ = hangup.recv() => if let Some(config) = self.reload.run(&self.interceptor) {
                     self.older.configure(config.intercept.older_connections, config.intercept.matches);
                     self.names.refresh();
+                    self.scopes.reset(config.intercept.matches);
                 },
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),

@@ -64,6 +64,8 @@ pub struct NodeStatus {
     pub kernel_events: BTreeMap<String, u64>,
     /// Network namespaces with a listener.
     pub namespaces: usize,
+    /// Cgroups whose connections are treated in another way than those of the cgroup above them.
+    pub scopes: usize,
     /// Open connections.
     pub open_connections: usize,
     /// Policies in force.

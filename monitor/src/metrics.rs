@@ -206,6 +206,24 @@ impl Metrics {
         Ok(self.registry.register(Box::new(counters))?)
     }
 
+    /// Adds `weir_placement_errors_total{reason}`, read at each scrape: `read` gives each reason once.
+    ///
+    /// # Errors
+    ///
+    /// It was added before.
+    pub fn add_placement_errors(
+        &self,
+        read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let counters = PulledCounters::new(
+            "weir_placement_errors_total",
+            "Cgroups whose scope the kernel could not be told, and processes whose container was not believed, by reason.",
+            "reason",
+            Box::new(read),
+        )?;
+        Ok(self.registry.register(Box::new(counters))?)
+    }
+
     /// Counts an exchange.
     pub fn count_exchange(&self, exchange: &Exchange) {
         let reason = exchange.reason.map_or(NONE, |reason| reason.name());

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::bundle::CA_FILE;
 use super::namespaces::State;
+use super::scopes;
 use crate::api::{NodeStatus, Sources};
 use crate::config::Config;
 use crate::intercept::Interceptor;
@@ -20,6 +21,7 @@ pub(super) struct Parts {
     pub(super) cgroup: PathBuf,
     pub(super) interceptor: Arc<Interceptor>,
     pub(super) namespaces: Arc<Mutex<State>>,
+    pub(super) scopes: Arc<Mutex<scopes::State>>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -45,6 +47,11 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
             ("journal", health.journal_errors),
             ("checkpoint", health.checkpoint_errors),
         ]
+    })?;
+    let (scopes, identity) = (parts.scopes.clone(), parts.interceptor.identity.clone());
+    parts.metrics.add_placement_errors(move || {
+        let conflicts = ("conflicting_containers", identity.placements().conflicts());
+        scopes.lock().errors().into_iter().chain([conflicts]).collect()
     })?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
     let (for_node, for_missing) = (parts.clone(), parts.clone());
@@ -96,6 +103,7 @@ fn node(parts: &Parts, ca_certificate: PathBuf) -> NodeStatus {
             .map(|(reason, n)| (reason.to_owned(), n))
             .collect(),
         namespaces: parts.namespaces.lock().listening(),
+        scopes: parts.scopes.lock().rows(),
         open_connections: parts.interceptor.live.len(),
         policies: parts.interceptor.node.policies.load().len(),
         ca_certificate,
@@ -110,6 +118,9 @@ fn missing(parts: &Parts) -> Vec<String> {
             .into_iter()
             .map(|(inode, why)| format!("network namespace {inode}: {why}")),
     );
+    if let Some((cgroups, why)) = parts.scopes.lock().failing() {
+        missing.push(format!("scopes of {cgroups} cgroups: {why}"));
+    }
     let health = parts.interceptor.node.ledger.health();
     if !health.durable {
         let why = health

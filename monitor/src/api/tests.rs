@@ -53,6 +53,7 @@ impl Fixture {
                 programs: BTreeMap::from([("connect4".into(), "attached".into())]),
                 kernel_events: BTreeMap::from([("redirected".into(), 7)]),
                 namespaces: 2,
+                scopes: 4,
                 open_connections: 1,
                 policies: 3,
                 ca_certificate: "/var/lib/weir/ca.pem".into(),

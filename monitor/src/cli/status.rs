@@ -56,6 +56,7 @@ fn write(out: &mut impl Write, status: &Value) -> Result<(), CliError> {
         ("cgroup", text(status, "/cgroup")),
         ("node CA", text(status, "/ca_certificate")),
         ("namespaces", text(status, "/namespaces")),
+        ("scopes", text(status, "/scopes")),
         ("open connections", text(status, "/open_connections")),
     ];
     for (name, value) in fields {

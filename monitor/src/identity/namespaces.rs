@@ -126,8 +126,14 @@ impl Namespaces {
         Some(netns)
     }
 
+    /// Whether a path in the cgroup2 hierarchy is the attach point or below it.
+    #[must_use]
+    pub fn covers(&self, cgroup: &str) -> bool {
+        is_below(&self.attached, cgroup)
+    }
+
     fn is_watched(&self, tgid: u32) -> bool {
-        procfs::cgroup(tgid).is_some_and(|path| is_below(&self.attached, &path))
+        procfs::cgroup(tgid).is_some_and(|path| self.covers(&path))
     }
 }
 
