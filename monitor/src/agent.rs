@@ -31,7 +31,7 @@ use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
 use crate::identity::Identity;
 use crate::intercept::{Interceptor, Live, Workers};
-use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, find_cgroup2_mount};
+use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, Pinning, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
 use crate::policy::Policies;
 use crate::selftest::SelfTest;
@@ -155,7 +155,9 @@ impl Agent {
             names: endpoints.catalog.hosts(),
             ports: endpoints.ports.clone(),
             patience: PATIENCE,
+            pinning: Pinning::Never,
         })?);
+        kernel.take_over()?;
         kernel.mark_address(crate::selftest::ADDRESS.ip())?;
         for program in kernel.programs() {
             tracing::info!(program = program.name, state = ?program.state, "kernel program");

@@ -5,17 +5,20 @@
 //! 2. create the maps and write names, ports and the agent into them;
 //! 3. attach what carries and shows the record, then DNS and the process table, and `connect` last.
 //!
-//! Everything is detached when the [`Kernel`] is dropped or its process ends: without the agent, traffic flows as if it
-//! had never been there.
+//! Where programs and maps are pinned ([`Pinning`]), they stay when the agent ends and the next one takes them over. Elsewhere
+//! everything is detached when the [`Kernel`] is dropped or its process ends: without the agent, traffic flows as if
+//! it had never been there.
 
 use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{MapData, MapError, PerCpuArray, RingBuf, SkStorage};
+use aya::programs::links::FdLink;
 use monitor_common::process::ProcessRow;
 use monitor_common::{ABI_VERSION, AgentRow, FlowRecord, ListenerPorts, Reason, Scope};
 use parking_lot::Mutex;
@@ -26,7 +29,9 @@ mod clock;
 mod config;
 mod error;
 mod events;
+mod link;
 mod object;
+mod pin;
 mod programs;
 mod scopes;
 mod sock_diag;
@@ -40,6 +45,7 @@ pub use programs::{ProgramState, ProgramStats, ProgramStatus};
 pub use sock_diag::{DiagSocket, SockDiag, SockDiagError, Transport};
 
 use config::ConfigMaps;
+use pin::Pins;
 use scopes::ScopeMaps;
 
 /// What the programs are loaded with.
@@ -56,6 +62,19 @@ pub struct KernelOptions {
     /// How old the agent's heartbeat may be before the programs take it for dead: well above the time between two
     /// calls of [`Kernel::beat`].
     pub patience: Duration,
+    /// Whether programs and maps stay when the agent ends.
+    pub pinning: Pinning,
+}
+
+/// Whether programs and maps stay when the agent ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pinning {
+    /// They go with it.
+    Never,
+    /// They are pinned below this directory where that is possible.
+    Wanted(PathBuf),
+    /// They are pinned below this directory, or not loaded.
+    Required(PathBuf),
 }
 
 /// The loaded and attached programs.
@@ -66,10 +85,42 @@ pub struct Kernel {
     config: Mutex<ConfigMaps>,
     scopes: Mutex<ScopeMaps>,
     agent_tgid: u32,
+    patience: Duration,
     ring: Mutex<Option<RingBuf<MapData>>>,
     programs: Vec<ProgramStatus>,
-    /// Holds the links: dropping it detaches the programs.
+    /// Or why they are not pinned.
+    pins: Result<Arc<Pins>, String>,
+    /// The links that are not pinned: dropping them detaches the programs.
+    _links: Vec<FdLink>,
     ebpf: Ebpf,
+}
+
+/// Forgets the processes that ended while no program saw it: the rows may be an earlier agent's.
+fn prune(processes: &mut aya::maps::HashMap<MapData, u32, ProcessRow>) -> Result<(), KernelError> {
+    let known: Vec<u32> = processes
+        .keys()
+        .collect::<Result<_, _>>()
+        .map_err(KernelError::map("PROCESSES"))?;
+    for tgid in known {
+        if !Path::new("/proc").join(tgid.to_string()).exists() {
+            config::absent_is_fine(processes.remove(&tgid)).map_err(KernelError::map("PROCESSES"))?;
+        }
+    }
+    Ok(())
+}
+
+fn prepare_pins(pinning: &Pinning) -> Result<Result<Arc<Pins>, String>, KernelError> {
+    match pinning {
+        Pinning::Never => Ok(Err("pinning is not asked for".to_owned())),
+        Pinning::Wanted(root) => Ok(Pins::prepare(root).map(Arc::new).map_err(|error| {
+            tracing::warn!(%error, "the programs go when the agent ends");
+            error.to_string()
+        })),
+        Pinning::Required(root) => match Pins::prepare(root) {
+            Ok(pins) => Ok(Ok(Arc::new(pins))),
+            Err(error) => Err(KernelError::MustPin(Box::new(error))),
+        },
+    }
 }
 
 impl std::fmt::Debug for Kernel {
@@ -89,27 +140,46 @@ impl Kernel {
     /// Other programs are optional: see [`programs`](Self::programs).
     pub fn load(options: &KernelOptions) -> Result<Self, KernelError> {
         capability::check()?;
+        let pins = prepare_pins(&options.pinning)?;
+        let inherited = pins.as_ref().is_ok_and(|pins| pins.are_inherited());
+        let loaded = Self::load_with(options, pins.clone());
+        if let (Err(_), Ok(pins), false) = (&loaded, &pins, inherited)
+            && let Err(error) = pins.remove()
+        {
+            tracing::error!(%error, "what was pinned of the programs stays");
+        }
+        loaded
+    }
+
+    fn load_with(options: &KernelOptions, pins: Result<Arc<Pins>, String>) -> Result<Self, KernelError> {
         let object = object::find()?;
         let cgroup = File::open(&options.cgroup).map_err(|source| KernelError::Cgroup {
             path: options.cgroup.clone(),
             source,
         })?;
         let tracepoints = tracefs::Tracepoints::find();
-        let mut ebpf = programs::create(&object, &tracepoints)?;
+        let pinned = pins.as_deref().ok();
+        let mut ebpf = programs::create(&object, &tracepoints, pinned)?;
         let mut config = ConfigMaps::take(&mut ebpf)?;
         config.set_names(&options.names)?;
         config.set_ports(&options.ports)?;
         let mut scopes = ScopeMaps::take(&mut ebpf)?;
-        scopes.take_over(options.agent_tgid, boottime_ns(), options.patience)?;
+        scopes.join(options.agent_tgid)?;
         let flows =
             SkStorage::try_from(config::take(&mut ebpf, "FLOWS")?).map_err(KernelError::map("FLOWS"))?;
         let counters = PerCpuArray::try_from(config::take(&mut ebpf, "COUNTERS")?)
             .map_err(KernelError::map("COUNTERS"))?;
-        let processes = aya::maps::HashMap::try_from(config::take(&mut ebpf, "PROCESSES")?)
+        let mut processes = aya::maps::HashMap::try_from(config::take(&mut ebpf, "PROCESSES")?)
             .map_err(KernelError::map("PROCESSES"))?;
+        prune(&mut processes)?;
         let ring =
             RingBuf::try_from(config::take(&mut ebpf, "EVENTS")?).map_err(KernelError::map("EVENTS"))?;
-        let programs = programs::attach(&mut ebpf, &cgroup, &tracepoints)?;
+        let attached = programs::attach(&mut ebpf, &cgroup, &tracepoints, pinned)?;
+        if let Some(pins) = pinned {
+            for version in pins.remove_other_versions()? {
+                tracing::info!(path = %version.display(), "removed the programs of another version");
+            }
+        }
         Ok(Self {
             flows,
             counters,
@@ -117,8 +187,11 @@ impl Kernel {
             config: Mutex::new(config),
             scopes: Mutex::new(scopes),
             agent_tgid: options.agent_tgid,
+            patience: options.patience,
             ring: Mutex::new(Some(ring)),
-            programs,
+            programs: attached.statuses,
+            pins,
+            _links: attached.links,
             ebpf,
         })
     }
@@ -160,6 +233,15 @@ impl Kernel {
     /// When the kernel refuses the write.
     pub fn remove_listener(&self, netns_cookie: u64) -> Result<(), KernelError> {
         self.config.lock().remove_listener(netns_cookie)
+    }
+
+    /// The network namespaces that have listeners, by cookie, as the programs know them: also those of an agent before.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a read.
+    pub fn listeners(&self) -> Result<Vec<(u64, ListenerPorts)>, KernelError> {
+        self.config.lock().listeners()
     }
 
     /// Replaces the list of names. Addresses already marked stay marked until they expire.
@@ -283,6 +365,18 @@ impl Kernel {
         self.scopes.lock().set_default(scope)
     }
 
+    /// Makes this process the agent that accepts connections, alive now: to be called when its listeners are open. Until then,
+    /// [`load`](Self::load) only lets its own connections pass, and another agent may be alive.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the write.
+    pub fn take_over(&self) -> Result<(), KernelError> {
+        self.scopes
+            .lock()
+            .take_over(self.agent_tgid, boottime_ns(), self.patience)
+    }
+
     /// Says that the agent is alive. False when another agent has taken over since: the row is that one's, and this
     /// one's connections still pass.
     ///
@@ -377,6 +471,25 @@ impl Kernel {
                 source,
             }),
         }
+    }
+
+    /// Whether the programs stay when the agent ends; if not, why.
+    ///
+    /// # Errors
+    ///
+    /// In words, why they do not stay.
+    pub fn stays(&self) -> Result<(), &str> {
+        self.pins.as_ref().map(drop).map_err(String::as_str)
+    }
+
+    /// Gives up that the programs stay: those that are pinned are detached at once, others with the last of this process's
+    /// handles.
+    ///
+    /// # Errors
+    ///
+    /// When a pin cannot be removed.
+    pub fn unpin(&self) -> Result<(), KernelError> {
+        self.pins.as_ref().map_or(Ok(()), |pins| pins.remove())
     }
 
     /// Each program and whether it is attached.

@@ -27,12 +27,18 @@ pub(super) fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelErr
 
 impl ConfigMaps {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, KernelError> {
+        let ports = Array::try_from(take(ebpf, "PORTS")?).map_err(KernelError::map("PORTS"))?;
+        let mut port_words = Box::new([0; capacity::PORT_WORDS]);
+        // A pinned map has the ports of the agent before.
+        for (index, word) in (0_u32..).zip(port_words.iter_mut()) {
+            *word = ports.get(&index, 0).map_err(KernelError::map("PORTS"))?;
+        }
         Ok(Self {
             names: HashMap::try_from(take(ebpf, "NAMES")?).map_err(KernelError::map("NAMES"))?,
-            ports: Array::try_from(take(ebpf, "PORTS")?).map_err(KernelError::map("PORTS"))?,
+            ports,
             addresses: HashMap::try_from(take(ebpf, "ADDRESSES")?).map_err(KernelError::map("ADDRESSES"))?,
             listeners: HashMap::try_from(take(ebpf, "LISTENERS")?).map_err(KernelError::map("LISTENERS"))?,
-            port_words: Box::new([0; capacity::PORT_WORDS]),
+            port_words,
         })
     }
 
@@ -87,6 +93,13 @@ impl ConfigMaps {
 
     pub(super) fn remove_listener(&mut self, netns_cookie: u64) -> Result<(), KernelError> {
         absent_is_fine(self.listeners.remove(&netns_cookie)).map_err(KernelError::map("LISTENERS"))
+    }
+
+    pub(super) fn listeners(&self) -> Result<Vec<(u64, ListenerPorts)>, KernelError> {
+        self.listeners
+            .iter()
+            .collect::<Result<_, _>>()
+            .map_err(KernelError::map("LISTENERS"))
     }
 
     pub(super) fn mark_address(&mut self, address: IpAddr, expires_ns: u64) -> Result<(), KernelError> {

@@ -77,6 +77,43 @@ pub enum KernelError {
         /// Why.
         source: MapError,
     },
+    /// The object cannot be read.
+    #[error("the kernel object cannot be read: {0}; run `cargo xtask build`")]
+    Object(#[source] Box<aya_obj::ParseError>),
+    /// A pinned map cannot be used.
+    #[error("the pinned map {path} cannot be used: {why}; stop the agent and remove the directory {remedy}")]
+    Pinned {
+        /// The map.
+        path: PathBuf,
+        /// The directory to remove.
+        remedy: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The directory for pins is on another file system.
+    #[error(
+        "programs and maps cannot be pinned in {path}, which is on no bpf file system: mount one (mount -t bpf bpf /sys/fs/bpf), or set \
+         node.pin_dir to a directory on one"
+    )]
+    NoBpfFs {
+        /// `node.pin_dir`.
+        path: PathBuf,
+    },
+    /// A file operation for the pins failed.
+    #[error("pinning programs and maps: cannot {action} {path}: {source}")]
+    Pins {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Programs must stay when the agent ends, and cannot.
+    #[error(
+        "a policy has on_agent_down: closed, which takes programs that stay when the agent ends, and they cannot be pinned: {0}"
+    )]
+    MustPin(#[source] Box<KernelError>),
     /// The object lacks a map or a program.
     #[error("the kernel object has no {name}: it is of another version of Weir; run `cargo xtask build`")]
     Missing {

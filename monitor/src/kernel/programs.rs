@@ -3,14 +3,21 @@
 use std::error::Error;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
+use aya::programs::links::{FdLink, LinkError};
 use aya::programs::{
-    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, ProgramError, SockOps, TracePoint,
+    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Program, ProgramError, SockOps,
+    TracePoint,
 };
 use aya::{Ebpf, EbpfLoader};
 
 use super::KernelError;
+use super::link::Target;
+use super::pin::Pins;
 use super::tracefs::Tracepoints;
 
 /// Whether a program is attached.
@@ -155,9 +162,20 @@ const PROGRAMS: [Entry; 9] = [
     ),
 ];
 
-/// Creates the maps and sets the values that are fixed for the life of the programs.
-pub(super) fn create(object: &[u8], tracepoints: &Tracepoints) -> Result<Ebpf, KernelError> {
+/// Creates the maps, or takes those that are pinned, and sets the values that are fixed for the life of the programs.
+pub(super) fn create(
+    object: &[u8],
+    tracepoints: &Tracepoints,
+    pins: Option<&Pins>,
+) -> Result<Ebpf, KernelError> {
+    let pinned = pins
+        .map(|pins| pins.maps(object))
+        .transpose()?
+        .unwrap_or_default();
     let mut loader = EbpfLoader::new();
+    for (name, path) in &pinned {
+        loader.map_pin_path(name, path.as_path());
+    }
     if let Ok(filename) = &tracepoints.exec_filename_at {
         loader.override_global("EXEC_FILENAME_AT", filename, true);
     }
@@ -173,16 +191,30 @@ pub(super) fn create(object: &[u8], tracepoints: &Tracepoints) -> Result<Ebpf, K
         .map_err(|source| KernelError::Create(Box::new(source)))
 }
 
+/// What came of attaching.
+pub(super) struct Attached {
+    pub(super) statuses: Vec<ProgramStatus>,
+    /// The links that are not pinned: dropping one detaches its program.
+    pub(super) links: Vec<FdLink>,
+}
+
 /// Attaches every program. A required one that is refused is an error, an optional one is reported.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
     cgroup: &File,
     tracepoints: &Tracepoints,
-) -> Result<Vec<ProgramStatus>, KernelError> {
-    let mut statuses = Vec::with_capacity(PROGRAMS.len());
+    pins: Option<&Pins>,
+) -> Result<Attached, KernelError> {
+    let mut attached = Attached {
+        statuses: Vec::with_capacity(PROGRAMS.len()),
+        links: Vec::new(),
+    };
     for entry in &PROGRAMS {
-        let state = match attach_one(ebpf, entry, cgroup, tracepoints)? {
-            Ok(()) => ProgramState::Attached,
+        let state = match attach_one(ebpf, entry, cgroup, tracepoints, pins)? {
+            Ok(link) => {
+                attached.links.extend(link);
+                ProgramState::Attached
+            }
             Err(reason) if entry.required => {
                 return Err(KernelError::Program {
                     name: entry.name,
@@ -192,13 +224,13 @@ pub(super) fn attach(
             }
             Err(reason) => ProgramState::Unavailable { reason },
         };
-        statuses.push(ProgramStatus {
+        attached.statuses.push(ProgramStatus {
             name: entry.name,
             purpose: entry.purpose,
             state,
         });
     }
-    Ok(statuses)
+    Ok(attached)
 }
 
 fn attach_one(
@@ -206,7 +238,8 @@ fn attach_one(
     entry: &Entry,
     cgroup: &File,
     tracepoints: &Tracepoints,
-) -> Result<Result<(), String>, KernelError> {
+    pins: Option<&Pins>,
+) -> Result<Result<Option<FdLink>, String>, KernelError> {
     let unread = match entry.name {
         "process_executed" => tracepoints.exec_filename_at.as_ref().err(),
         "process_forked" => tracepoints.newtask_at.as_ref().err(),
@@ -219,29 +252,101 @@ fn attach_one(
     let program = ebpf
         .program_mut(entry.name)
         .ok_or(KernelError::Missing { name: entry.name })?;
-    // A link is one of several on a cgroup whatever the mode says; the kernel refuses the flag that says so.
-    let mode = CgroupAttachMode::Single;
-    let outcome = match entry.hook {
-        Hook::SockOps => <&mut SockOps>::try_from(program).and_then(|program| {
-            program.load()?;
-            program.attach(cgroup, mode).map(drop)
-        }),
-        Hook::SockAddr => <&mut CgroupSockAddr>::try_from(program).and_then(|program| {
-            program.load()?;
-            program.attach(cgroup, mode).map(drop)
-        }),
-        Hook::Ingress => <&mut CgroupSkb>::try_from(program).and_then(|program| {
-            program.load()?;
-            program
-                .attach(cgroup, CgroupSkbAttachType::Ingress, mode)
-                .map(drop)
-        }),
-        Hook::Tracepoint { category, name } => <&mut TracePoint>::try_from(program).and_then(|program| {
-            program.load()?;
-            program.attach(category, name).map(drop)
-        }),
-    };
+    let outcome = load(program, entry.hook).and_then(|()| match pins {
+        None => link(program, entry.hook, cgroup).map(Some),
+        Some(pins) => attach_pinned(program, entry, cgroup, pins).map(|()| None),
+    });
     Ok(outcome.map_err(|error| refusal(&error)))
+}
+
+fn load(program: &mut Program, hook: Hook) -> Result<(), ProgramError> {
+    match hook {
+        Hook::SockOps => <&mut SockOps>::try_from(program)?.load(),
+        Hook::SockAddr => <&mut CgroupSockAddr>::try_from(program)?.load(),
+        Hook::Ingress => <&mut CgroupSkb>::try_from(program)?.load(),
+        Hook::Tracepoint { .. } => <&mut TracePoint>::try_from(program)?.load(),
+    }
+}
+
+/// A link is one of several on a cgroup whatever the mode says; the kernel refuses the flag that says so.
+const MODE: CgroupAttachMode = CgroupAttachMode::Single;
+
+/// Attaches for as long as the link is held.
+fn link(program: &mut Program, hook: Hook, cgroup: &File) -> Result<FdLink, ProgramError> {
+    match hook {
+        Hook::SockOps => {
+            let program = <&mut SockOps>::try_from(program)?;
+            let id = program.attach(cgroup, MODE)?;
+            fd_link(program.take_link(id)?.try_into())
+        }
+        Hook::SockAddr => {
+            let program = <&mut CgroupSockAddr>::try_from(program)?;
+            let id = program.attach(cgroup, MODE)?;
+            fd_link(program.take_link(id)?.try_into())
+        }
+        Hook::Ingress => {
+            let program = <&mut CgroupSkb>::try_from(program)?;
+            let id = program.attach(cgroup, CgroupSkbAttachType::Ingress, MODE)?;
+            fd_link(program.take_link(id)?.try_into())
+        }
+        Hook::Tracepoint { category, name } => {
+            let program = <&mut TracePoint>::try_from(program)?;
+            let id = program.attach(category, name)?;
+            fd_link(program.take_link(id)?.try_into())
+        }
+    }
+}
+
+/// Puts the program into the place of the one that an earlier agent left attached, or attaches it anew where there is none or
+/// its link is of no use. Either way it stays when the agent ends.
+fn attach_pinned(
+    program: &mut Program,
+    entry: &Entry,
+    cgroup: &File,
+    pins: &Pins,
+) -> Result<(), ProgramError> {
+    let path = pins.link_path(entry.name);
+    let Some(pinned) = pins.link(entry.name)? else {
+        return pin(link(program, entry.hook, cgroup)?, &path);
+    };
+    let useless = match pinned.target()? {
+        // The kernel has no update for these: both programs run for a moment, and the later word counts.
+        Target::PerfEvent if matches!(entry.hook, Hook::Tracepoint { .. }) => None,
+        Target::Cgroup(id) if id == cgroup.metadata()?.ino() => match pinned.update(program.fd()?.as_fd()) {
+            Ok(()) => return Ok(()),
+            Err(error) => Some(format!("it cannot be updated: {error}")),
+        },
+        Target::Cgroup(0) => Some("its cgroup has been removed".to_owned()),
+        Target::Cgroup(_) => Some("it is attached to another cgroup".to_owned()),
+        Target::PerfEvent | Target::Other => Some("it is of another kind".to_owned()),
+    };
+    if let Some(why) = useless {
+        tracing::warn!(
+            program = entry.name,
+            why,
+            "a link left by an earlier agent is replaced"
+        );
+    }
+    let draft = pins.draft_path(entry.name);
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    pin(link(program, entry.hook, cgroup)?, &draft)?;
+    // The program before is detached when its link's last name and descriptor are gone.
+    std::fs::rename(&draft, &path)?;
+    Ok(())
+}
+
+/// Every kernel that has the hooks has links that are descriptors.
+fn fd_link(link: Result<FdLink, LinkError>) -> Result<FdLink, ProgramError> {
+    link.map_err(|error| ProgramError::IOError(io::Error::other(error)))
+}
+
+fn pin(link: FdLink, path: &Path) -> Result<(), ProgramError> {
+    link.pin(path)
+        .map(drop)
+        .map_err(|error| ProgramError::IOError(io::Error::other(format!("cannot pin it: {error}"))))
 }
 
 /// The reason of a refusal: the verifier's last words, or the system call's error with its likely cause.

@@ -16,6 +16,8 @@ mod identity;
 #[cfg(test)]
 mod namespace;
 #[cfg(test)]
+mod pin;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod scope;

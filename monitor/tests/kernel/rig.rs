@@ -68,9 +68,13 @@ impl Rig {
             ports: vec![PORT],
             // No test that is not about heartbeats beats.
             patience: Duration::MAX,
+            pinning: monitor::kernel::Pinning::Never,
         };
         let kernel = match Kernel::load(&options) {
-            Ok(kernel) => Arc::new(kernel),
+            Ok(kernel) => {
+                kernel.take_over().unwrap();
+                Arc::new(kernel)
+            }
             Err(error) => {
                 fs::remove_dir(&cgroup).unwrap();
                 return Err(error.to_string());
