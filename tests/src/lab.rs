@@ -13,6 +13,7 @@ pub(crate) mod address;
 pub(crate) mod agent;
 pub(crate) mod authority;
 pub(crate) mod cgroup;
+pub(crate) mod container;
 pub(crate) mod dns;
 pub(crate) mod entry;
 pub(crate) mod netns;

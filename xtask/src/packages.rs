@@ -13,6 +13,19 @@ const VM: [(&str, &str); 2] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
 ];
+/// What the suite `identity` needs: container runtimes, and what makes and boots a machine.
+const RUNTIMES: [(&str, &str); 8] = [
+    ("podman", "podman"),
+    ("runc", "runc"),
+    ("netavark", "netavark"),
+    ("iptables", "iptables"),
+    ("busybox", "busybox-static"),
+    ("containerd", "containerd"),
+    ("systemd-nspawn", "systemd-container"),
+    ("debootstrap", "debootstrap"),
+];
+/// Where programs are that are not on every user's path: daemons, and helpers of podman.
+const OFF_PATH: [&str; 3] = ["/usr/sbin", "/usr/lib/podman", "/usr/libexec/podman"];
 /// How often an installation is tried: one that upgrades other packages can fail half-way and pass when repeated.
 const TRIES: u32 = 3;
 
@@ -25,6 +38,11 @@ pub(crate) fn for_lab() -> Result<(), Failure> {
 pub(crate) fn for_vm() -> Result<(), Failure> {
     all_of(&LAB)?;
     all_of(&VM)
+}
+
+/// Installs the container runtimes that this machine has not.
+pub(crate) fn for_containers() -> Result<(), Failure> {
+    all_of(&RUNTIMES)
 }
 
 fn all_of(programs: &[(&str, &'static str)]) -> Result<(), Failure> {
@@ -89,10 +107,4 @@ pub(crate) fn path_of(program: &str) -> Result<PathBuf, Failure> {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Daemons such as nginx live in a directory that is not on every user's path.
-    let daemons = std::iter::once("/usr/sbin".into());
     std::env::split_paths(&path)
-        .chain(daemons)
-        .map(|directory| directory.join(program))
-        .find(|file| file.is_file())
-}

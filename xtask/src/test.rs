@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::end_to_end;
 use crate::kernel;
+use crate::packages;
 use crate::paths::{Paths, cargo};
 use crate::root;
 use crate::step::{Failure, run, say};
@@ -66,6 +67,9 @@ fn all(paths: &Paths, sum: &mut Sum) -> Result<(), Failure> {
 
 fn suite(paths: &Paths, name: &str, filter: &[String], sum: &mut Sum) -> Result<(), Failure> {
     let mut lab = end_to_end::ready(paths, "test")?;
+    if name == "identity" {
+        packages::for_containers()?;
+    }
     say(&format!("running the end-to-end suite {name}"));
     counted(lab.args(["suite", name]).args(filter), sum)
 }

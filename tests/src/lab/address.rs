@@ -147,6 +147,11 @@ impl AddressPlan {
         self.service_v6(DNS_NUMBER)
     }
 
+    /// The network of a container runtime's bridge, outside of the lab's own range.
+    pub(crate) fn bridge(&self) -> String {
+        format!("10.98.{}.0/24", self.slot)
+    }
+
     /// Every service address, as `ip address add` takes it.
     pub(crate) fn services(&self) -> Vec<String> {
         let mut numbers: Vec<u8> = HOSTS.iter().map(|host| host.number).collect();

@@ -33,18 +33,36 @@ impl Cgroup {
         Ok(Self { path })
     }
 
+    /// The path in the hierarchy of a descendant, which may not exist.
+    pub(crate) fn below(&self, name: &str) -> Result<String> {
+        let own = self.path.strip_prefix(cgroup2_mount()?)?;
+        Ok(format!("/{}/{name}", own.display()))
+    }
+
     /// Where it is in the file system.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Kills every process of the named cgroup and removes it with its children.
+/// Kills every process of the named cgroup and removes it with its children, also from the version 1 hierarchies of a
+/// hybrid machine: container runtimes make the same path in each.
 pub(crate) fn remove(name: &str) -> Result<()> {
     let path = cgroup2_mount()?.join(name);
-    if !path.exists() {
-        return Ok(());
+    if path.exists() {
+        kill_all(&path)?;
+        remove_tree(&path)?;
     }
+    for hierarchy in mounts_of("cgroup")? {
+        let path = hierarchy.join(name);
+        if path.exists() {
+            remove_tree(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn kill_all(path: &Path) -> Result<()> {
     fs::write(path.join("cgroup.kill"), "1").with_context(|| format!("killing {}", path.display()))?;
     let step = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
@@ -55,7 +73,7 @@ pub(crate) fn remove(name: &str) -> Result<()> {
         sleep(step);
         waited += step;
     }
-    remove_tree(&path)
+    Ok(())
 }
 
 fn remove_tree(path: &Path) -> Result<()> {
@@ -78,11 +96,17 @@ fn remove_tree(path: &Path) -> Result<()> {
 
 /// The mount point of the cgroup2 hierarchy: not at the same place on hybrid machines.
 pub(crate) fn cgroup2_mount() -> Result<PathBuf> {
+    mounts_of("cgroup2")?.into_iter().next().context(
+        "no cgroup2 file system is mounted; mount one with `mount -t cgroup2 none /sys/fs/cgroup/unified`",
+    )
+}
+
+/// The mount points of a type of file system.
+fn mounts_of(kind: &str) -> Result<Vec<PathBuf>> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
-    mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>())
-        .find(|fields| fields.get(2) == Some(&"cgroup2"))
-        .and_then(|fields| fields.get(1).map(PathBuf::from))
-        .context("no cgroup2 file system is mounted; mount one with `mount -t cgroup2 none /sys/fs/cgroup/unified`")
+    let mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    Ok(mounts
+        .filter(|fields| fields.get(2) == Some(&kind))
+        .filter_map(|fields| fields.get(1).map(PathBuf::from))
+        .collect())
 }

@@ -10,7 +10,8 @@ use nix::sched::{CloneFlags, setns};
 
 use super::address::Link;
 
-const NETNS_DIR: &str = "/run/netns";
+/// Where `ip` keeps named namespaces.
+pub(super) const NETNS_DIR: &str = "/run/netns";
 
 /// A named netns.
 #[derive(Clone, Debug)]

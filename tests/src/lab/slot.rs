@@ -10,7 +10,7 @@ use nix::mount::{MntFlags, umount2};
 use super::{cgroup, netns};
 
 /// Where slots are kept. A tmpfs on every distribution, so that a reboot frees them all.
-const SLOTS_DIR: &str = "/run/weir-lab";
+pub(super) const SLOTS_DIR: &str = "/run/weir-lab";
 
 /// Labs that can run at once: the third byte of their addresses, far fewer than it could hold.
 const SLOT_COUNT: u8 = 32;

@@ -27,6 +27,7 @@ pub(crate) struct Launch {
     netns: Option<Netns>,
     uid: Option<u32>,
     trust: Option<PathBuf>,
+    own_run: bool,
     command: Vec<OsString>,
 }
 
@@ -64,6 +65,7 @@ impl Launch {
             netns: None,
             uid: None,
             trust: None,
+            own_run: false,
             command: vec![program.into()],
         }
     }
@@ -92,6 +94,12 @@ impl Launch {
         self
     }
 
+    /// Gives it an empty /run of its own, but for the labs' directory.
+    pub(crate) fn own_run(mut self) -> Self {
+        self.own_run = true;
+        self
+    }
+
     /// Starts it and waits until its program runs.
     pub(crate) async fn start(self, lab: &Lab) -> Result<Workload> {
         let cgroup = lab.cgroup.child(&self.name)?;
@@ -103,6 +111,9 @@ impl Launch {
         }
         if let Some(uid) = self.uid {
             command.args(["--uid", &uid.to_string()]);
+        }
+        if self.own_run {
+            command.arg("--own-run");
         }
         command.arg("--").args(&self.command);
         // The machine's own CA variables must not reach the workload: trust is what the test gives it.
@@ -165,12 +176,21 @@ impl Truth {
             );
             tokio::time::sleep(Duration::from_micros(300)).await;
         };
+        let exe = fs::read_link(proc.join("exe"))?;
+        let truth = Self::of_process(name, pid, &exe.to_string_lossy())?;
+        ensure!(truth.cgroup == cgroup, "{truth:?} has left {cgroup}");
+        Ok(truth)
+    }
+
+    /// What is to be seen of a running process that is, or will be, `exe`.
+    pub(super) fn of_process(name: &str, pid: u32, exe: &str) -> Result<Self> {
+        let proc = PathBuf::from(format!("/proc/{pid}"));
         Ok(Self {
             name: name.to_owned(),
             pid,
             uid: fs::metadata(&proc)?.uid(),
-            exe: fs::read_link(proc.join("exe"))?.to_string_lossy().into_owned(),
-            cgroup,
+            exe: exe.to_owned(),
+            cgroup: cgroup_of(&proc)?,
             netns: fs::metadata(proc.join("ns/net"))?.ino(),
         })
     }

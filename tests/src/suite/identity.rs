@@ -1,5 +1,6 @@
 //! The suite `identity`: whose connection it is, in every kind of workload, and that there is no silent way around.
 
+mod containers;
 mod labs;
 
 use super::runner::Test;
@@ -7,7 +8,7 @@ use crate::lab::agent::AgentConfig;
 
 /// The groups, in the order a reader would ask. A test that needs an agent of its own brings up a lab of its own.
 pub(super) fn tests() -> Vec<Test> {
-    let groups = [labs::tests()];
+    let groups = [containers::tests(), labs::tests()];
     groups.into_iter().flatten().collect()
 }
 
