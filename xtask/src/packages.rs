@@ -108,3 +108,7 @@ pub(crate) fn path_of(program: &str) -> Result<PathBuf, Failure> {
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
+        .chain(OFF_PATH.map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|file| file.is_file())
+}
