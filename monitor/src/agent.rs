@@ -29,7 +29,7 @@ use crate::api::{ApiError, ApiServer};
 use crate::config::Config;
 use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
-use crate::identity::Identity;
+use crate::identity::{EvidenceOptions, Identity};
 use crate::intercept::{Interceptor, Live, Workers};
 use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, Pinning, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
@@ -174,7 +174,11 @@ impl Agent {
             clock,
             request_limit_bytes: usize::try_from(config.intercept.request_limit_bytes).unwrap_or(usize::MAX),
         });
-        let identity = Arc::new(Identity::new(kernel.clone(), &mount, &attached));
+        let evidence = EvidenceOptions {
+            command_lines: config.identity.command_line,
+            hash_limit_bytes: config.identity.hash_limit_bytes,
+        };
+        let identity = Arc::new(Identity::new(kernel.clone(), &mount, &attached, evidence));
         let interceptor = Arc::new(Interceptor {
             node,
             kernel: kernel.clone(),

@@ -13,6 +13,7 @@
 //! earlier evidence of the process, and a socket that survives `execve`; process, user, cgroup and namespace are right
 //! even then.
 
+mod ancestry;
 mod attribution;
 mod cgroup;
 mod epoch;
@@ -23,6 +24,7 @@ mod owners;
 mod placement;
 mod process;
 mod procfs;
+mod program;
 mod sighting;
 mod user;
 mod workload;
@@ -48,7 +50,26 @@ pub use self::workload::{Ancestor, Workload};
 use self::epoch::Epoch;
 use self::process::{Evidence, FlowTraits, Processes};
 use self::user::Users;
+use crate::config::DEFAULT_HASH_LIMIT_BYTES;
 use crate::kernel::KernelEvent;
+
+/// Which evidence of a process is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct EvidenceOptions {
+    /// Command lines are kept. They may hold secrets.
+    pub command_lines: bool,
+    /// Largest executable whose digest is worked out.
+    pub hash_limit_bytes: u64,
+}
+
+impl Default for EvidenceOptions {
+    fn default() -> Self {
+        Self {
+            command_lines: false,
+            hash_limit_bytes: DEFAULT_HASH_LIMIT_BYTES,
+        }
+    }
+}
 
 /// Resolves flows to workloads.
 #[derive(Debug)]
@@ -66,10 +87,10 @@ impl Identity {
     /// `rows` is the kernel's table of processes; `mount` the cgroup2 mount; `attached` the directory below it that the
     /// programs are attached to.
     #[must_use]
-    pub fn new(rows: Arc<dyn ProcessRows>, mount: &Path, attached: &Path) -> Self {
+    pub fn new(rows: Arc<dyn ProcessRows>, mount: &Path, attached: &Path, options: EvidenceOptions) -> Self {
         let placements = Arc::new(Placements::new(mount.to_path_buf()));
         placements.walk();
-        let processes = Processes::new(rows);
+        let processes = Processes::new(rows, options);
         processes.seed();
         let namespaces = Namespaces::new(below(mount, attached));
         Self {

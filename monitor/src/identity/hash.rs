@@ -1,9 +1,13 @@
 //! SHA-256 of executables.
 
+mod files;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
+
+pub(super) use self::files::{FileKey, Files};
 
 /// A SHA-256 digest, shown as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +62,11 @@ impl ExeHash {
     #[must_use]
     pub fn known(digest: Sha256) -> Self {
         Self(Arc::new(OnceLock::from(digest)))
+    }
+
+    fn fill(&self, digest: Sha256) {
+        // Of two that are the same the first stays.
+        let _known = self.0.set(digest);
     }
 
     /// The digest, if it is there by now.

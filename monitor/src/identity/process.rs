@@ -1,4 +1,4 @@
-//! The processes and what is known of each: its executable, and the workloads built for its connections.
+//! The processes and what is known of each: its program, its ancestors, and the workloads built for its connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use monitor_common::{COMM_BYTES, FlowRecord};
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use super::procfs;
+use super::hash::Files;
+use super::program::Program;
 use super::workload::{Ancestor, Workload};
-use super::{AttributionReason, ExeHash};
-use crate::kernel::{Kernel, KernelError};
+use super::{AttributionReason, EvidenceOptions, ExeHash, ancestry, procfs};
+use crate::kernel::{Kernel, KernelError, boottime_ns};
 
 /// Processes that are remembered: as many as the kernel's own table holds. One that does not fit is looked up anew for
 /// each connection.
@@ -111,17 +112,62 @@ pub(super) struct Evidence {
     pub(super) missing: Option<AttributionReason>,
 }
 
+impl Evidence {
+    fn missing(reason: AttributionReason) -> Self {
+        Self {
+            missing: Some(reason),
+            ..Self::default()
+        }
+    }
+}
+
+/// What of a process stays as long as it runs one program.
+#[derive(Debug, Clone)]
+struct Known {
+    program: Arc<Program>,
+    start_boottime_ns: u64,
+    /// As the program began.
+    euid: Option<u32>,
+    ancestors: Arc<[Ancestor]>,
+}
+
 #[derive(Debug)]
 struct Process {
     key: ProcessKey,
-    exe: Arc<str>,
+    known: Known,
+    /// The ancestors of its children: itself and its own. Made for the first child, and shared by all.
+    lineage: Option<Arc<[Ancestor]>>,
     workloads: SmallVec<[(FlowTraits, Arc<Workload>); 1]>,
+}
+
+impl Process {
+    fn new(key: ProcessKey, known: Known) -> Self {
+        Self {
+            key,
+            known,
+            lineage: None,
+            workloads: SmallVec::new(),
+        }
+    }
+
+    fn lineage(&mut self) -> Arc<[Ancestor]> {
+        let Self {
+            key, known, lineage, ..
+        } = self;
+        let of_children = || ancestry::extend(key.tgid, &known.program.exe, &known.ancestors);
+        Arc::clone(lineage.get_or_insert_with(of_children))
+    }
 }
 
 /// The table. Only certain evidence is in it.
 #[derive(Debug)]
 pub(super) struct Processes {
     rows: Arc<dyn ProcessRows>,
+    files: Files,
+    command_lines: bool,
+    /// Nanoseconds of `CLOCK_BOOTTIME`: the kernel has a row of every process that was forked later, unless its table is
+    /// full.
+    since_boottime_ns: u64,
     table: RwLock<Table>,
 }
 
@@ -133,9 +179,12 @@ struct Table {
 }
 
 impl Processes {
-    pub(super) fn new(rows: Arc<dyn ProcessRows>) -> Self {
+    pub(super) fn new(rows: Arc<dyn ProcessRows>, options: EvidenceOptions) -> Self {
         Self {
             rows,
+            files: Files::new(options.hash_limit_bytes),
+            command_lines: options.command_lines,
+            since_boottime_ns: boottime_ns(),
             table: RwLock::default(),
         }
     }
@@ -149,15 +198,18 @@ impl Processes {
 
     /// A process executed a program, or is new to us. Read at once, because it may be gone soon.
     pub(super) fn executed(&self, tgid: u32) {
-        if let Ok(key) = self.rows.current(tgid) {
-            self.evidence(&key, u64::MAX);
+        if let Ok(key) = self.rows.current(tgid)
+            && self.known(&key).is_none()
+        {
+            // What cannot be read now is asked for again by the process's first connection.
+            let _read = self.read(&key, u64::MAX);
         }
     }
 
     /// A process was forked: it runs its parent's program until it executes another.
     pub(super) fn forked(&self, tgid: u32, parent_tgid: u32, boottime_ns: u64) {
         let mut table = self.table.write();
-        let Some(parent) = table.processes.get(&parent_tgid) else {
+        let Some(parent) = table.processes.get_mut(&parent_tgid) else {
             return;
         };
         let key = ProcessKey {
@@ -165,8 +217,12 @@ impl Processes {
             start_boottime_ns: boottime_ns,
             exec_boottime_ns: parent.key.exec_boottime_ns,
         };
-        let exe = Arc::clone(&parent.exe);
-        table.insert(key, exe);
+        let known = Known {
+            start_boottime_ns: boottime_ns,
+            ancestors: parent.lineage(),
+            ..parent.known.clone()
+        };
+        table.insert(key, known);
     }
 
     /// A process ended. It stays known until others have ended after it or its id is used again.
@@ -202,61 +258,104 @@ impl Processes {
 
     /// What is known of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`.
     pub(super) fn evidence(&self, key: &ProcessKey, at_ns: u64) -> Evidence {
-        if let Some(process) = self
-            .table
-            .read()
-            .processes
-            .get(&key.tgid)
-            .filter(|process| process.key == *key)
-        {
-            return Evidence {
-                exe: Some(Arc::clone(&process.exe)),
-                start_boottime_ns: Some(key.start_boottime_ns).filter(|start_ns| *start_ns != 0),
-                ..Evidence::default()
-            };
-        }
-        let Some(exe) = procfs::exe(key.tgid).map(Arc::<str>::from) else {
-            return Evidence {
-                missing: Some(AttributionReason::ProcessGone),
-                ..Evidence::default()
-            };
+        let (known, missing) = match self.known(key) {
+            Some(known) => (known, None),
+            None => match self.read(key, at_ns) {
+                Ok(read) => read,
+                Err(reason) => return Evidence::missing(reason),
+            },
         };
-        // A process that started later has taken over the id. One that started earlier and has the key's row after its
-        // executable was read is the one the key names.
-        let started_before = procfs::start_boottime_ns(key.tgid).is_some_and(|start_ns| start_ns <= at_ns);
-        let unchanged = self.rows.current(key.tgid).is_ok_and(|current| current == *key);
-        if !started_before || !unchanged {
-            // Another program's: to show it would be to accuse it.
-            return Evidence {
-                missing: Some(AttributionReason::ProgramChanged),
-                ..Evidence::default()
-            };
-        }
-        if self.rows.is_kept() {
-            self.table.write().insert(*key, Arc::clone(&exe));
-        }
+        let euid = procfs::euid(key.tgid).filter(|_| self.is_running(key));
         Evidence {
-            exe: Some(exe),
-            start_boottime_ns: Some(key.start_boottime_ns).filter(|start_ns| *start_ns != 0),
-            ..Evidence::default()
+            exe: Some(Arc::clone(&known.program.exe)),
+            exe_sha256: known.program.hash(&self.files, key.tgid, || self.is_running(key)),
+            start_boottime_ns: Some(known.start_boottime_ns),
+            // A program may change it while it runs.
+            euid: euid.or(known.euid),
+            command_line: known.program.command_line.clone(),
+            ancestors: known.ancestors,
+            missing,
         }
+    }
+
+    fn known(&self, key: &ProcessKey) -> Option<Known> {
+        let table = self.table.read();
+        let process = table.processes.get(&key.tgid)?;
+        (process.key == *key).then(|| process.known.clone())
+    }
+
+    /// Reads what `/proc` says of a process that did something at `at_ns`, and remembers it where it stays true. Beside it
+    /// stands why it may not be of the program the key names after all; an error is why it is not.
+    fn read(
+        &self,
+        key: &ProcessKey,
+        at_ns: u64,
+    ) -> Result<(Known, Option<AttributionReason>), AttributionReason> {
+        let program = Program::read(key.tgid, &self.files, self.command_lines);
+        let program = program.ok_or(AttributionReason::ProcessGone)?;
+        let euid = procfs::euid(key.tgid);
+        let stat = procfs::stat(key.tgid).ok_or(AttributionReason::ProcessGone)?;
+        // A process that started later has taken over the id. One that started earlier and has the key's row after all
+        // was read is the one the key names. Another program is not shown: that would be to accuse it.
+        if stat.start_boottime_ns > at_ns {
+            return Err(AttributionReason::ProcessGone);
+        }
+        match self.rows.current(key.tgid) {
+            Ok(current) if current == *key => {}
+            Ok(current) if current.start_boottime_ns == key.start_boottime_ns => {
+                return Err(AttributionReason::ProgramChanged);
+            }
+            Ok(_) => return Err(AttributionReason::ProcessGone),
+            Err(_) => return Err(AttributionReason::NotTracked),
+        }
+        let start_boottime_ns = match key.start_boottime_ns {
+            0 => stat.start_boottime_ns,
+            start_ns => start_ns,
+        };
+        let known = Known {
+            program: Arc::new(program),
+            start_boottime_ns,
+            euid,
+            ancestors: self.ancestors(key, stat.parent_tgid, start_boottime_ns),
+        };
+        // Without a row nothing would say when the process executes another program.
+        let is_tracked = self.rows.is_kept()
+            && (key.start_boottime_ns != 0 || stat.start_boottime_ns <= self.since_boottime_ns);
+        if is_tracked {
+            self.table.write().insert(*key, known.clone());
+        }
+        Ok((known, (!is_tracked).then_some(AttributionReason::NotTracked)))
+    }
+
+    /// The ancestors of a process: those it had before it executed its program, or those its parent has now.
+    fn ancestors(&self, key: &ProcessKey, parent_tgid: u32, start_boottime_ns: u64) -> Arc<[Ancestor]> {
+        let mut table = self.table.write();
+        if let Some(before) = table.processes.get(&key.tgid)
+            && before.key.start_boottime_ns == key.start_boottime_ns
+        {
+            return Arc::clone(&before.known.ancestors);
+        }
+        let parent = table.processes.get_mut(&parent_tgid);
+        // One that is younger than its child only has the id of the parent.
+        let parent = parent.filter(|parent| parent.known.start_boottime_ns <= start_boottime_ns);
+        if let Some(parent) = parent {
+            return parent.lineage();
+        }
+        drop(table);
+        ancestry::read(parent_tgid)
     }
 
     /// What is known of a process that did something at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`, of which there is no
     /// key: certain when its row, if the kernel keeps one, says that it has run no other program since.
     pub(super) fn evidence_at(&self, tgid: u32, at_ns: u64) -> Evidence {
-        let missing = |reason| Evidence {
-            missing: Some(reason),
-            ..Evidence::default()
-        };
         if !self.rows.is_kept() {
-            return missing(AttributionReason::NotTracked);
+            return Evidence::missing(AttributionReason::NotTracked);
         }
         match self.rows.current(tgid) {
-            Ok(key) if key.start_boottime_ns > at_ns => missing(AttributionReason::ProcessGone),
-            Ok(key) if key.exec_boottime_ns > at_ns => missing(AttributionReason::ProgramChanged),
+            Ok(key) if key.start_boottime_ns > at_ns => Evidence::missing(AttributionReason::ProcessGone),
+            Ok(key) if key.exec_boottime_ns > at_ns => Evidence::missing(AttributionReason::ProgramChanged),
             Ok(key) => self.evidence(&key, at_ns),
-            Err(_) => missing(AttributionReason::NotTracked),
+            Err(_) => Evidence::missing(AttributionReason::NotTracked),
         }
     }
 
@@ -280,20 +379,13 @@ impl Processes {
 }
 
 impl Table {
-    fn insert(&mut self, key: ProcessKey, exe: Arc<str>) {
+    fn insert(&mut self, key: ProcessKey, known: Known) {
         while self.processes.len() >= MAX_PROCESSES && !self.processes.contains_key(&key.tgid) {
             if !self.forget_oldest() {
                 return;
             }
         }
-        self.processes.insert(
-            key.tgid,
-            Process {
-                key,
-                exe,
-                workloads: SmallVec::new(),
-            },
-        );
+        self.processes.insert(key.tgid, Process::new(key, known));
     }
 
     /// Forgets the process that ended first, unless its id is in use again. False when there is none.
@@ -350,7 +442,10 @@ mod tests {
     #[test]
     fn a_process_is_certain_while_its_row_has_the_flows_stamp() {
         let rows = Arc::new(Rows::default());
-        let processes = Processes::new(Arc::clone(&rows) as Arc<dyn ProcessRows>);
+        let processes = Processes::new(
+            Arc::clone(&rows) as Arc<dyn ProcessRows>,
+            EvidenceOptions::default(),
+        );
         let evidence = processes.evidence(&own(0), u64::MAX);
         assert_eq!(evidence.missing, None);
         assert_eq!(evidence.exe.as_deref(), std::env::current_exe().unwrap().to_str());
@@ -367,7 +462,10 @@ mod tests {
     #[test]
     fn a_program_executed_later_is_not_what_was_seen() {
         let rows = Arc::new(Rows::default());
-        let processes = Processes::new(Arc::clone(&rows) as Arc<dyn ProcessRows>);
+        let processes = Processes::new(
+            Arc::clone(&rows) as Arc<dyn ProcessRows>,
+            EvidenceOptions::default(),
+        );
         let now_ns = crate::kernel::boottime_ns();
         assert!(processes.evidence_at(std::process::id(), now_ns).exe.is_some());
         rows.exec_boottime_ns.store(now_ns + 1, Ordering::Relaxed);
@@ -377,7 +475,7 @@ mod tests {
 
     #[test]
     fn a_process_that_started_after_the_flow_is_another_one() {
-        let processes = Processes::new(Arc::new(Rows::default()));
+        let processes = Processes::new(Arc::new(Rows::default()), EvidenceOptions::default());
         let evidence = processes.evidence(&own(0), 1);
         assert!(evidence.missing.is_some());
         assert_eq!(evidence.exe, None);
@@ -385,7 +483,7 @@ mod tests {
 
     #[test]
     fn a_child_has_its_parents_program_and_outlives_its_exit() {
-        let processes = Processes::new(Arc::new(Rows::default()));
+        let processes = Processes::new(Arc::new(Rows::default()), EvidenceOptions::default());
         processes.executed(std::process::id());
         // No such process: only the table can know it.
         let child = ProcessKey {
@@ -406,7 +504,7 @@ mod tests {
 
     #[test]
     fn what_ended_is_forgotten_in_order() {
-        let processes = Processes::new(Arc::new(Rows::default()));
+        let processes = Processes::new(Arc::new(Rows::default()), EvidenceOptions::default());
         processes.executed(std::process::id());
         let first = u32::MAX - MAX_ENDED as u32;
         for tgid in first..=u32::MAX {

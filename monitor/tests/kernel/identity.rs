@@ -3,9 +3,11 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use monitor::identity::{Attribution, AttributionReason, Identity, Netns};
+use monitor::identity::{Attribution, AttributionReason, EvidenceOptions, Identity, Netns, Workload};
 use monitor::kernel::KernelEvents;
 
 use crate::rig::{PORT, Rig, V4_HOST, address, enter, rig};
@@ -28,7 +30,12 @@ fn go_on(child: &Child) {
 }
 
 fn identity(rig: &Rig) -> Identity {
-    let identity = Identity::new(rig.kernel.clone(), &rig.mount, &rig.cgroup);
+    let identity = Identity::new(
+        rig.kernel.clone(),
+        &rig.mount,
+        &rig.cgroup,
+        EvidenceOptions::default(),
+    );
     identity.namespaces().scan();
     identity
 }
@@ -140,4 +147,147 @@ fn a_process_from_before_the_agent_is_told_exactly() {
     let (workload, attribution) = identity.resolve(&record);
     assert_eq!(attribution, Attribution::Exact);
     assert_eq!(workload.exe.as_deref(), std::env::current_exe().unwrap().to_str());
+}
+
+/// A copy of `bash`, so that a test can delete or replace its executable.
+fn own_bash(folder: &Path) -> PathBuf {
+    let path = folder.join("own-bash");
+    std::fs::copy("/bin/bash", &path).unwrap();
+    path
+}
+
+fn sha256sum(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+fn wait_for_hash(workload: &Workload) -> String {
+    for _ in 0..2_000 {
+        if let Some(digest) = workload.exe_sha256.get() {
+            return digest.to_string();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the digest of {:?} is not worked out", workload.exe);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_deleted_and_replaced_executable_has_the_digest_of_what_runs() {
+    let Some(rig) = rig("deleted executable") else {
+        return;
+    };
+    let listeners = rig.listen();
+    let identity = identity(&rig);
+    let folder = tempfile::tempdir().unwrap();
+    let path = own_bash(folder.path());
+    let digest = sha256sum(&path);
+    let script = format!("read -r; exec 3<>/dev/tcp/{V4_HOST}/{PORT}; read -r");
+    let mut child = Command::new(&path)
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::copy("/bin/cat", &path).unwrap();
+    go_on(&child);
+    let (_accepted, record) = rig.accept(&listeners.v4);
+    let (workload, attribution) = identity.resolve(&record);
+    assert_eq!(attribution, Attribution::Exact);
+    // The file at the path is another one now, and the kernel says so.
+    assert!(
+        workload
+            .exe
+            .as_deref()
+            .unwrap()
+            .starts_with(path.to_str().unwrap())
+    );
+    assert_eq!(wait_for_hash(&workload), digest);
+    go_on(&child);
+    child.wait().unwrap();
+}
+
+#[test]
+fn short_lived_parents_and_their_child_keep_their_evidence() {
+    let Some(rig) = rig("ancestry") else { return };
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let mut events = rig.kernel.events().unwrap();
+    let listeners = rig.listen();
+    let identity = identity(&rig);
+    // `env` becomes a shell, which runs another one in the background and ends at once.
+    let inner = format!("exec 3<>/dev/tcp/{V4_HOST}/{PORT}; read -r -t 5 <&3");
+    let outer = format!("bash -c '{inner}' & read -r");
+    let mut parent = Command::new("env")
+        .args(["bash", "-c", &outer])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    enter(&rig.child_cgroup("ancestry"), parent.id());
+    let (accepted, record) = rig.accept(&listeners.v4);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    drop(accepted);
+    for _ in 0..500 {
+        if !Path::new(&format!("/proc/{}", record.tgid)).exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drain(&identity, &mut events);
+    let (workload, attribution) = identity.resolve(&record);
+    assert_eq!(attribution, Attribution::Exact);
+    let pids: Vec<u32> = workload.ancestors.iter().map(|ancestor| ancestor.pid).collect();
+    assert_eq!(pids[..2], [parent.id(), std::process::id()]);
+    let bash = std::fs::canonicalize("/bin/bash").unwrap();
+    assert_eq!(workload.ancestors[0].exe.as_deref(), bash.to_str());
+    assert_eq!(workload.euid, Some(0));
+    assert!(workload.started_ms.is_some());
+    // The process is gone; its executable is still what it was.
+    assert_eq!(wait_for_hash(&workload), sha256sum(&bash));
+}
+
+#[test]
+fn an_id_that_is_used_again_is_another_process() {
+    let Some(rig) = rig("pid reuse") else { return };
+    let listeners = rig.listen();
+    let identity = identity(&rig);
+    let script = format!("exec 3<>/dev/tcp/{V4_HOST}/{PORT}");
+    let first = Command::new("bash").args(["-c", &script]).spawn().unwrap();
+    let pid = first.id();
+    let (_accepted, record) = rig.accept(&listeners.v4);
+    assert_eq!(record.tgid, pid);
+    first.wait_with_output().unwrap();
+    let mut second = spawn_as(pid, "sleep", "20");
+    let (workload, attribution) = identity.resolve(&record);
+    assert_eq!(attribution, Attribution::Late(AttributionReason::ProcessGone));
+    assert_eq!(
+        (workload.exe.as_deref(), workload.euid, workload.pid),
+        (None, None, pid)
+    );
+    assert!(workload.ancestors.is_empty());
+    assert_eq!(workload.exe_sha256.get(), None);
+    second.kill().unwrap();
+    second.wait().unwrap();
+}
+
+/// Starts a program until it has this id: the kernel gives the next free one after the last that was given.
+fn spawn_as(pid: u32, program: &str, argument: &str) -> Child {
+    for _ in 0..200 {
+        std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+        let mut child = Command::new(program).arg(argument).spawn().unwrap();
+        if child.id() == pid {
+            return child;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    panic!("others took the id 200 times");
 }
