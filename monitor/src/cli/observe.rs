@@ -157,7 +157,7 @@ fn compact_bypass(record: &Value) -> String {
     let workload = &record["workload"];
     // Without a process there is at least its cgroup.
     let who = if workload.is_null() {
-        text(record, "/cgroup")
+        text(record, "/placement/cgroup")
     } else {
         format!(
             "{}[{}] {}",

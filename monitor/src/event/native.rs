@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::workload::{WorkloadView, view};
+use super::workload::{PlacementView, WorkloadView, view};
 use super::{BudgetUse, Bypass, Connection, Event, Exchange, FindingCount, OwnCount, TokenUsage};
 use crate::identity::AttributionReason;
 
@@ -182,7 +182,7 @@ pub(crate) struct BypassRecord<'a> {
     workload: Option<WorkloadView<'a>>,
     attribution: &'static str,
     attribution_reason: Option<&'static str>,
-    cgroup: Option<&'a str>,
+    placement: Option<PlacementView<'a>>,
     reason: super::BypassReason,
     verdict: &'static str,
     transport: super::Transport,
@@ -199,7 +199,7 @@ impl<'a> From<&'a Bypass> for BypassRecord<'a> {
             workload: view(&bypass.workload),
             attribution: bypass.attribution.name(),
             attribution_reason: bypass.attribution.reason().map(AttributionReason::name),
-            cgroup: bypass.placement.as_ref().map(|placement| &*placement.cgroup),
+            placement: bypass.placement.as_deref().map(PlacementView::from),
             reason: bypass.reason,
             verdict: bypass.verdict(),
             transport: bypass.transport,
@@ -244,7 +244,8 @@ mod tests {
                 r#""exe":"/usr/bin/python3.11","#,
                 r#""exe_sha256":"abababababababababababababababababababababababababababababababab","#,
                 r#""command_line":null,"ancestors":[{"pid":4700,"exe":"/usr/bin/bash"}],"comm":"python3","#,
-                r#""cgroup":"/system.slice/bot.service","netns":4026531840},"#,
+                r#""netns":4026531840,"cgroup":"/system.slice/bot.service","unit":"bot.service","slice":"system.slice","#,
+                r#""container":null,"pod":null,"spiffe":null},"#,
                 r#""attribution":"exact","attribution_reason":null,"#,
                 r#""client":"10.0.0.7:40312","original_destination":"162.159.140.245:443","#,
                 r#""provider":"openai","host":"api.openai.com","api":"openai","operation":"chat_completions","#,
@@ -284,11 +285,32 @@ mod tests {
             concat!(
                 r#"{"kind":"bypass","time":"2024-12-08T00:00:00.000Z","workload":null,"attribution":"ambiguous","#,
                 r#""attribution_reason":"process_not_seen","#,
-                r#""cgroup":"/system.slice/bot.service","reason":"older_quic","verdict":"refused","transport":"udp","#,
+                r#""placement":{"cgroup":"/system.slice/bot.service","unit":"bot.service","slice":"system.slice","#,
+                r#""container":null,"pod":null,"spiffe":null},"#,
+                r#""reason":"older_quic","verdict":"refused","transport":"udp","#,
                 r#""destination":"162.159.140.245:443","server_name":null,"unreported":3}"#,
                 "\n",
             )
         );
+    }
+
+    #[test]
+    fn a_pod_is_shown_without_its_labels() {
+        let mut exchange = samples::exchange();
+        exchange.workload = Some(samples::pod_workload());
+        let line = line(Event::Exchange(exchange.into()));
+        let id = "c".repeat(64);
+        let placement = [
+            &format!(r#""cgroup":"/kubepods/burstable/pod{}/{id}","#, samples::POD_UID),
+            r#""unit":null,"slice":null,"#,
+            &format!(r#""container":{{"id":"{id}","runtime":"containerd","name":"main","image":"registry.example/bot:1"}},"#),
+            &format!(r#""pod":{{"uid":"{}","namespace":"billing","name":"bot-7d9-x","service_account":"bot","#, samples::POD_UID),
+            r#""owner":{"kind":"ReplicaSet","name":"bot-7d9"}},"#,
+            r#""spiffe":{"id":"spiffe://example.org/ns/billing/sa/bot","source":"derived"}},"#,
+        ]
+        .concat();
+        assert!(line.contains(&placement), "{line}");
+        assert!(!line.contains("gold"), "{line}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! OCSF 1.8.0: an exchange is an API Activity (class 6003) with the `ai_operation` and `security_control` profiles, a
-//! connection or a bypass a Network Activity (class 4001) with `security_control`.
+//! connection or a bypass a Network Activity (class 4001) with `host` and `security_control`, both with `container`.
 //!
 //! Facts about classes, identifiers and required attributes are those of the compiled schema of version 1.8.0
 //! (<https://schema.ocsf.io/1.8.0>). What the schema has no attribute for stands under `unmapped`.

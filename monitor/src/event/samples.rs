@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::identity::{Ancestor, Attribution, AttributionReason, ExeHash, Placement, Sha256, Workload};
+use crate::identity::{
+    Ancestor, Attribution, AttributionReason, Container, ExeHash, Owner, Placement, Pod, Sha256, SpiffeId,
+    SpiffeSource, Workload,
+};
 
 /// 2024-12-08, midnight.
 pub(crate) const MIDNIGHT_MS: u64 = 1_733_616_000_000;
@@ -24,7 +27,51 @@ pub(crate) fn workload() -> Arc<Workload> {
         }]),
         comm: "python3".into(),
         netns: 4_026_531_840,
-        placement: Arc::new(Placement::of_cgroup("/system.slice/bot.service")),
+        placement: unit(),
+    })
+}
+
+/// Where the sample's workload runs.
+pub(crate) fn unit() -> Arc<Placement> {
+    Arc::new(Placement {
+        unit: Some("bot.service".into()),
+        slice: Some("system.slice".into()),
+        ..Placement::of_cgroup("/system.slice/bot.service")
+    })
+}
+
+/// The uid of the sample's pod.
+pub(crate) const POD_UID: &str = "1f9f1a7e-4a0b-4a44-8f4e-2f1c6f1f0a01";
+
+/// The same program in a pod.
+pub(crate) fn pod_workload() -> Arc<Workload> {
+    let id = "c".repeat(64);
+    Arc::new(Workload {
+        placement: Arc::new(Placement {
+            container: Some(Container {
+                id: id.clone(),
+                runtime: Some("containerd"),
+                name: Some("main".into()),
+                image: Some("registry.example/bot:1".into()),
+            }),
+            pod: Some(Arc::new(Pod {
+                uid: POD_UID.into(),
+                namespace: Some("billing".into()),
+                name: Some("bot-7d9-x".into()),
+                service_account: Some("bot".into()),
+                labels: [("tier".to_owned(), "gold".to_owned())].into(),
+                owner: Some(Owner {
+                    kind: "ReplicaSet".into(),
+                    name: "bot-7d9".into(),
+                }),
+            })),
+            spiffe: Some(SpiffeId {
+                id: "spiffe://example.org/ns/billing/sa/bot".into(),
+                source: SpiffeSource::Derived,
+            }),
+            ..Placement::of_cgroup(format!("/kubepods/burstable/pod{POD_UID}/{id}"))
+        }),
+        ..Workload::clone(&workload())
     })
 }
 
@@ -109,7 +156,7 @@ pub(crate) fn bypass() -> Bypass {
         at_ms: MIDNIGHT_MS,
         workload: None,
         attribution: Attribution::Ambiguous(AttributionReason::ProcessNotSeen),
-        placement: Some(Arc::new(Placement::of_cgroup("/system.slice/bot.service"))),
+        placement: Some(unit()),
         reason: BypassReason::OlderQuic,
         denied: true,
         transport: Transport::Udp,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::native::rfc3339;
-use crate::identity::{Ancestor, Sha256, Workload};
+use crate::identity::{Ancestor, Container, Owner, Placement, Pod, Sha256, SpiffeId, Workload};
 
 /// What a record says about a workload.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -21,8 +21,55 @@ pub(super) struct WorkloadView<'a> {
     pub(super) command_line: Option<&'a str>,
     pub(super) ancestors: &'a [Ancestor],
     pub(super) comm: &'a str,
-    pub(super) cgroup: &'a str,
     pub(super) netns: u64,
+    #[serde(flatten)]
+    pub(super) placement: PlacementView<'a>,
+}
+
+/// What a record says about where something ran.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct PlacementView<'a> {
+    pub(super) cgroup: &'a str,
+    pub(super) unit: Option<&'a str>,
+    pub(super) slice: Option<&'a str>,
+    pub(super) container: Option<&'a Container>,
+    pub(super) pod: Option<PodView<'a>>,
+    pub(super) spiffe: Option<&'a SpiffeId>,
+}
+
+/// A pod without its labels: there may be many, and its uid leads to them.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct PodView<'a> {
+    pub(super) uid: &'a str,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    pub(super) service_account: Option<&'a str>,
+    pub(super) owner: Option<&'a Owner>,
+}
+
+impl<'a> From<&'a Placement> for PlacementView<'a> {
+    fn from(placement: &'a Placement) -> Self {
+        Self {
+            cgroup: &placement.cgroup,
+            unit: placement.unit.as_deref(),
+            slice: placement.slice.as_deref(),
+            container: placement.container.as_ref(),
+            pod: placement.pod.as_deref().map(PodView::from),
+            spiffe: placement.spiffe.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Pod> for PodView<'a> {
+    fn from(pod: &'a Pod) -> Self {
+        Self {
+            uid: &pod.uid,
+            namespace: pod.namespace.as_deref(),
+            name: pod.name.as_deref(),
+            service_account: pod.service_account.as_deref(),
+            owner: pod.owner.as_ref(),
+        }
+    }
 }
 
 impl<'a> From<&'a Workload> for WorkloadView<'a> {
@@ -38,8 +85,8 @@ impl<'a> From<&'a Workload> for WorkloadView<'a> {
             command_line: workload.command_line.as_deref(),
             ancestors: &workload.ancestors,
             comm: &workload.comm,
-            cgroup: &workload.placement.cgroup,
             netns: workload.netns,
+            placement: PlacementView::from(&*workload.placement),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::identity::AttributionReason;
 
 const CATEGORY_UID: u32 = 6;
 const CLASS_UID: u32 = 6003;
-const PROFILES: &[&str] = &["ai_operation", "security_control"];
+const PROFILES: &[&str] = &["ai_operation", "container", "security_control"];
 /// The methods that the schema's `http_request.http_method` admits.
 const METHODS: [&str; 9] = [
     "OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "PATCH",

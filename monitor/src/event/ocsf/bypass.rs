@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::network_activity::{CATEGORY_UID, CLASS_UID, PROFILES};
-use super::objects::{Actor, Endpoint, Metadata, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload};
-use crate::event::workload::view;
+use super::objects::{
+    Actor, Endpoint, Metadata, Placement, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload,
+};
+use crate::event::workload::{PlacementView, view};
 use crate::event::{Bypass, BypassReason, Transport};
 use crate::identity::AttributionReason;
 
@@ -55,7 +57,7 @@ struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     workload: Option<Workload<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cgroup: Option<&'a str>,
+    placement: Option<Placement<'a>>,
 }
 
 impl<'a> From<&'a Bypass> for BypassActivity<'a> {
@@ -106,7 +108,10 @@ impl<'a> From<&'a Bypass> for BypassActivity<'a> {
                 attribution: bypass.attribution.name(),
                 attribution_reason: bypass.attribution.reason().map(AttributionReason::name),
                 workload: workload.map(Workload::from),
-                cgroup: bypass.placement.as_ref().map(|placement| &*placement.cgroup),
+                placement: bypass
+                    .placement
+                    .as_deref()
+                    .map(|placement| PlacementView::from(placement).into()),
             },
         }
     }

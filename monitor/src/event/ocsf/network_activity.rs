@@ -9,7 +9,7 @@ use crate::identity::AttributionReason;
 
 pub(super) const CATEGORY_UID: u32 = 4;
 pub(super) const CLASS_UID: u32 = 4001;
-pub(super) const PROFILES: &[&str] = &["host", "security_control"];
+pub(super) const PROFILES: &[&str] = &["container", "host", "security_control"];
 
 #[derive(Serialize)]
 pub(super) struct NetworkActivity<'a> {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use super::VERSION;
-use crate::event::workload::WorkloadView;
-use crate::identity::{Ancestor, Sha256};
+use crate::event::workload::{PlacementView, PodView, WorkloadView};
+use crate::identity::{Ancestor, Sha256, SpiffeId};
 
 /// `status_id` of something that worked.
 pub(super) const STATUS_SUCCESS: u8 = 1;
@@ -62,6 +62,9 @@ pub(super) struct Actor<'a> {
     user: Option<User<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     app_name: Option<&'static str>,
+    /// The SPIFFE id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_uid: Option<&'a str>,
 }
 
 impl<'a> Actor<'a> {
@@ -71,11 +74,13 @@ impl<'a> Actor<'a> {
                 process: Some(Process::new(workload)),
                 user: Some(User::new(workload)),
                 app_name: None,
+                app_uid: workload.placement.spiffe.map(|spiffe| spiffe.id.as_str()),
             },
             None => Self {
                 process: None,
                 user: None,
                 app_name: Some("unknown"),
+                app_uid: None,
             },
         }
     }
@@ -91,6 +96,8 @@ struct Process<'a> {
     cmd_line: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<File<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<Container<'a>>,
 }
 
 impl<'a> Process<'a> {
@@ -108,7 +115,37 @@ impl<'a> Process<'a> {
             created_time: workload.started_ms,
             cmd_line: workload.command_line,
             file,
+            container: Container::new(workload.placement),
         }
+    }
+}
+
+/// `container`, of the profile of that name. Its image needs the image's own id, which is not known: the reference by
+/// which it was asked for stands with what is not mapped.
+#[derive(Serialize)]
+struct Container<'a> {
+    uid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod_uuid: Option<&'a str>,
+}
+
+impl<'a> Container<'a> {
+    fn new(placement: PlacementView<'a>) -> Option<Self> {
+        let container = placement.container?;
+        Some(Self {
+            uid: &container.id,
+            name: container.name.as_deref(),
+            runtime: container.runtime,
+            orchestrator: placement.pod.map(|_| "kubernetes"),
+            // A static pod's is a hash and no UUID.
+            pod_uuid: placement.pod.map(|pod| pod.uid).filter(|uid| uid.contains('-')),
+        })
     }
 }
 
@@ -197,21 +234,53 @@ pub(super) struct PolicyName<'a> {
 /// What the schema has no attribute for about a workload.
 #[derive(Serialize)]
 pub(super) struct Workload<'a> {
-    cgroup: &'a str,
     netns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     euid: Option<u32>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     ancestors: &'a [Ancestor],
+    #[serde(flatten)]
+    placement: Placement<'a>,
 }
 
 impl<'a> From<WorkloadView<'a>> for Workload<'a> {
     fn from(workload: WorkloadView<'a>) -> Self {
         Self {
-            cgroup: workload.cgroup,
             netns: workload.netns,
             euid: workload.euid,
             ancestors: workload.ancestors,
+            placement: workload.placement.into(),
+        }
+    }
+}
+
+/// What the schema has no attribute for about where something ran.
+#[derive(Serialize)]
+pub(super) struct Placement<'a> {
+    cgroup: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slice: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<PodView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spiffe: Option<&'a SpiffeId>,
+}
+
+impl<'a> From<PlacementView<'a>> for Placement<'a> {
+    fn from(placement: PlacementView<'a>) -> Self {
+        Self {
+            cgroup: placement.cgroup,
+            unit: placement.unit,
+            slice: placement.slice,
+            image: placement
+                .container
+                .and_then(|container| container.image.as_deref()),
+            pod: placement.pod,
+            spiffe: placement.spiffe,
         }
     }
 }

@@ -140,7 +140,10 @@ fn bypasses() {
         refused["connection_info"],
         json!({"direction_id": 2, "protocol_num": 17, "protocol_name": "udp"})
     );
-    assert_eq!(refused["unmapped"]["cgroup"], "/system.slice/bot.service");
+    assert_eq!(
+        refused["unmapped"]["placement"]["cgroup"],
+        "/system.slice/bot.service"
+    );
 
     let mut passed = samples::bypass();
     (passed.denied, passed.workload) = (false, Some(samples::workload()));
@@ -150,4 +153,46 @@ fn bypasses() {
         (&json!(400_106), &json!(1), &json!(3))
     );
     assert_eq!(passed["actor"]["process"]["pid"], 4711);
+}
+
+#[test]
+fn a_container_is_that_of_the_process() {
+    let value = exchange(|exchange| exchange.workload = Some(samples::pod_workload()));
+    assert_eq!(
+        value["actor"]["process"]["container"],
+        json!({
+            "uid": "c".repeat(64),
+            "name": "main",
+            "runtime": "containerd",
+            "orchestrator": "kubernetes",
+            "pod_uuid": samples::POD_UID,
+        })
+    );
+    assert_eq!(
+        value["actor"]["app_uid"],
+        "spiffe://example.org/ns/billing/sa/bot"
+    );
+    let workload = &value["unmapped"]["workload"];
+    assert_eq!(workload["pod"]["service_account"], "bot");
+    assert_eq!(workload["image"], "registry.example/bot:1");
+    assert_eq!(workload.get("unit"), None);
+}
+
+#[test]
+fn a_static_pods_hash_is_no_uuid() {
+    let value = exchange(|exchange| {
+        let mut workload = crate::identity::Workload::clone(&samples::pod_workload());
+        let mut placement = crate::identity::Placement::clone(&workload.placement);
+        placement.pod = Some(std::sync::Arc::new(crate::identity::Pod {
+            uid: "0123456789abcdef0123456789abcdef".into(),
+            ..Default::default()
+        }));
+        workload.placement = placement.into();
+        exchange.workload = Some(workload.into());
+    });
+    assert_eq!(value["actor"]["process"]["container"].get("pod_uuid"), None);
+    assert_eq!(
+        value["unmapped"]["workload"]["pod"]["uid"],
+        "0123456789abcdef0123456789abcdef"
+    );
 }
