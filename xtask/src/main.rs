@@ -5,6 +5,7 @@
 mod clients;
 mod end_to_end;
 mod kernel;
+mod machine;
 mod packages;
 mod paths;
 mod root;

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::end_to_end;
 use crate::kernel;
+use crate::machine;
 use crate::packages;
 use crate::paths::{Paths, cargo};
 use crate::root;
@@ -69,6 +70,7 @@ fn suite(paths: &Paths, name: &str, filter: &[String], sum: &mut Sum) -> Result<
     let mut lab = end_to_end::ready(paths, "test")?;
     if name == "identity" {
         packages::for_containers()?;
+        lab.env("WEIR_LAB_MACHINE", machine::ready(paths)?);
     }
     say(&format!("running the end-to-end suite {name}"));
     counted(lab.args(["suite", name]).args(filter), sum)

@@ -101,6 +101,12 @@ pub(crate) fn cgroup2_mount() -> Result<PathBuf> {
     )
 }
 
+/// The mount point of systemd's own hierarchy of version 1, on a hybrid machine.
+pub(crate) fn systemd_hierarchy() -> Result<Option<PathBuf>> {
+    let mut hierarchies = mounts_of("cgroup")?.into_iter();
+    Ok(hierarchies.find(|path| path.ends_with("systemd")))
+}
+
 /// The mount points of a type of file system.
 fn mounts_of(kind: &str) -> Result<Vec<PathBuf>> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;

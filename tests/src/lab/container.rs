@@ -8,6 +8,7 @@
 //! 3. [`Running::open`] opens the gate, `sh` executes curl, and the outcome is curl's.
 
 mod image;
+mod machine;
 mod node;
 mod podman;
 mod runc;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::process::Child;
 
+pub(crate) use machine::Machine;
 pub(crate) use node::{Network, Node};
 pub(crate) use podman::{Attach, Podman};
 pub(crate) use runc::{Bundle, Runc};
@@ -33,7 +35,7 @@ const STARTED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a container may run once its gate is open.
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Where a container sees its gate.
+/// Where a container sees its gate, unless its runtime has another way.
 const GATE: &str = "/gate";
 
 /// The program a container becomes, as it sees it.
@@ -57,40 +59,56 @@ pub(crate) struct Running {
     gate: Gate,
 }
 
-/// A directory that a container sees as [`GATE`].
+/// A directory that a container sees as well: at [`GATE`], unless its runtime has another way.
 #[derive(Clone, Debug)]
-struct Gate(PathBuf);
+struct Gate {
+    dir: PathBuf,
+    seen: String,
+}
 
 impl Gate {
     fn new(lab: &Lab, name: &str) -> Result<Self> {
-        let dir = lab.dir().join(format!("gate-{name}"));
+        Self::at(lab.dir().join(format!("gate-{name}")), GATE)
+    }
+
+    fn at(dir: PathBuf, seen: &str) -> Result<Self> {
         fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
-        Ok(Self(dir))
+        Ok(Self {
+            dir,
+            seen: seen.to_owned(),
+        })
     }
 
     fn path(&self) -> &Path {
-        &self.0
+        &self.dir
     }
 
     /// What the container runs: it waits, then becomes the client of `url` and prints the answer's status.
-    fn command(url: &str) -> [String; 3] {
+    fn command(&self, client: &str, url: &str) -> [String; 3] {
+        let gate = &self.seen;
         let script = format!(
-            "until [ -e {GATE}/open ]; do sleep 0.02; done; \
-             exec {CLIENT} -sS --max-time 30 --cacert {GATE}/trust.pem -o /dev/null -w '%{{http_code}}' {url}"
+            "until [ -e {gate}/open ]; do sleep 0.02; done; \
+             exec {client} -sS --max-time 30 --cacert {gate}/trust.pem -o /dev/null -w '%{{http_code}}' {url}"
         );
         ["/bin/sh".to_owned(), "-c".to_owned(), script]
     }
 
     fn open(&self, trust: &Path) -> Result<()> {
-        fs::copy(trust, self.0.join("trust.pem")).context("giving the container its trust")?;
-        fs::write(self.0.join("open"), "").context("opening the gate")
+        fs::copy(trust, self.dir.join("trust.pem")).context("giving the container its trust")?;
+        fs::write(self.dir.join("open"), "").context("opening the gate")
     }
 }
 
 impl Running {
     /// Waits until `report` says who the container is. It is asked again until it knows, as a runtime does not know a
     /// container at once.
-    async fn wait<F>(name: &str, mut child: Child, gate: Gate, report: impl Fn() -> F) -> Result<Self>
+    async fn wait<F>(
+        name: &str,
+        client: &str,
+        mut child: Child,
+        gate: Gate,
+        report: impl Fn() -> F,
+    ) -> Result<Self>
     where
         F: Future<Output = Result<(String, u32)>>,
     {
@@ -98,7 +116,7 @@ impl Running {
         loop {
             let said = match report().await {
                 Ok((id, pid)) => {
-                    let truth = Truth::of_process(name, pid, CLIENT)?;
+                    let truth = Truth::of_process(name, pid, client)?;
                     let contained = Contained { truth, id };
                     return Ok(Self {
                         contained,

@@ -2,13 +2,14 @@
 
 mod containers;
 mod labs;
+mod systemd;
 
 use super::runner::Test;
 use crate::lab::agent::AgentConfig;
 
 /// The groups, in the order a reader would ask. A test that needs an agent of its own brings up a lab of its own.
 pub(super) fn tests() -> Vec<Test> {
-    let groups = [containers::tests(), labs::tests()];
+    let groups = [containers::tests(), systemd::tests(), labs::tests()];
     groups.into_iter().flatten().collect()
 }
 

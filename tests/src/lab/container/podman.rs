@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::node::printed;
-use super::{Gate, Network, Node, Running, image};
+use super::{CLIENT, Gate, Network, Node, Running, image};
 use crate::lab::Lab;
 
 /// The image's name; nothing is ever pulled.
@@ -98,9 +98,9 @@ impl<'a> Podman<'a> {
         .arg(format!("--cgroup-parent={}", self.lab.cgroup.below(parent)?))
         .arg(format!("--volume={}:{}:ro", gate.path().display(), super::GATE))
         .arg(IMAGE)
-        .args(Gate::command(url));
+        .args(gate.command(CLIENT, url));
         let child = run.spawn().context("starting podman")?;
-        Running::wait(name, child, gate, || self.reported(name)).await
+        Running::wait(name, CLIENT, child, gate, || self.reported(name)).await
     }
 
     /// Id and process of a container, as podman has them.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::node::printed;
-use super::{Gate, Network, Node, Running, image};
+use super::{CLIENT, Gate, Network, Node, Running, image};
 use crate::lab::Lab;
 
 /// runc in a node.
@@ -40,7 +40,7 @@ impl<'a> Runc<'a> {
         let config = json!({
             "ociVersion": "1.0.2",
             // No rlimits: setting one needs CAP_SYS_RESOURCE where it is above the hard limit.
-            "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": Gate::command(url), "env": ["PATH=/bin"]},
+            "process": {"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": gate.command(CLIENT, url), "env": ["PATH=/bin"]},
             "root": {"path": image::rootfs(self.lab)?, "readonly": true},
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
@@ -59,7 +59,7 @@ impl<'a> Runc<'a> {
         let mut run = self.node.command(Network::Node, "runc")?;
         run.arg("run").arg("--bundle").arg(&dir).arg(&bundle.id);
         let child = run.spawn().context("starting runc")?;
-        Running::wait(name, child, gate, || self.reported(&bundle.id)).await
+        Running::wait(name, CLIENT, child, gate, || self.reported(&bundle.id)).await
     }
 
     /// Id and process of a container, as runc has them.

@@ -18,7 +18,7 @@ use crate::lab::workload::Launch;
 /// How long an agent may take to listen in a new netns.
 const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 
-const URL: &str = "https://api.openai.com/v1/models";
+pub(super) const URL: &str = "https://api.openai.com/v1/models";
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
@@ -122,7 +122,7 @@ async fn pod_paths(stage: Arc<Stage>) -> Result<()> {
 }
 
 /// Lets the container's client connect, and returns the connection's record: intercepted, and exactly the container's.
-async fn connect(running: Running, agent: &Agent, trust: &Path) -> Result<(Contained, Value)> {
+pub(super) async fn connect(running: Running, agent: &Agent, trust: &Path) -> Result<(Contained, Value)> {
     listening(agent, running.contained.truth.netns).await?;
     let (contained, output) = running.open(trust).await?;
     ensure!(
