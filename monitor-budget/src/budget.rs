@@ -51,6 +51,8 @@ pub enum DenyReason {
     AccountsFull,
     /// The budget's key is longer than [`crate::MAX_KEY_BYTES`].
     KeyTooLong,
+    /// The accounts are another agent's now ([`crate::Successor`]), and it does not answer.
+    Unreachable,
 }
 
 /// A reservation or extension that was refused; nothing was taken from any budget.

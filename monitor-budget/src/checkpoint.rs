@@ -15,7 +15,7 @@ use crate::health::{Health, HealthNotes};
 use crate::journal::Log;
 use crate::journal::file::{Header, JournalFile, ROTATE_BYTES, boot_id, remove_before};
 use crate::journal::record::Record;
-use crate::recovery::{Recovered, Recovery, recover};
+use crate::recovery::{Open, Recovered, Recovery, recover};
 use crate::state::State;
 use crate::store::{Position, Store, StoredSlot};
 
@@ -32,11 +32,12 @@ pub(crate) struct Durable {
     dir: PathBuf,
     boot_id: [u8; 16],
     journal: Mutex<Writer>,
-    store: Mutex<Checkpointer>,
+    /// None once the directory has been handed over.
+    store: Mutex<Option<Checkpointer>>,
     health: HealthNotes,
     pub(crate) recovery: Recovery,
-    /// Locked as long as the ledger lives; the system unlocks it however the process ends.
-    _lock: File,
+    /// Locked as long as the ledger has the directory; the system unlocks it however the process ends.
+    lock: Mutex<Option<File>>,
 }
 
 struct Writer {
@@ -55,19 +56,11 @@ struct Checkpointer {
 
 impl Durable {
     /// Takes the state directory and recovers what is in it. The journal is off until the first checkpoint.
-    pub(crate) fn open(dir: &Path, clock: &dyn Clock) -> Result<(Self, State), LedgerError> {
+    pub(crate) fn open(dir: &Path, clock: &dyn Clock, open: Open) -> Result<(Self, State), LedgerError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(LedgerError::file("create the directory", dir))?;
-        let lock = lock(dir)?;
         let boot_id = boot_id();
-        let no_journal = crate::journal::file::generations(dir)?.is_empty();
-        let store = Store::open(dir, no_journal)?;
-        let position = store.position()?;
-        let Recovered {
-            state,
-            report,
-            last_generation,
-        } = recover(dir, &store, clock, boot_id)?;
+        let taken = take(dir, clock, boot_id, open)?;
         let durable = Self {
             dir: dir.to_owned(),
             boot_id,
@@ -76,16 +69,34 @@ impl Durable {
                 writing: Vec::new(),
                 written_lsn: 0,
             }),
-            store: Mutex::new(Checkpointer {
-                store,
-                position,
-                last_generation,
-            }),
+            store: Mutex::new(Some(taken.checkpointer)),
             health: HealthNotes::default(),
-            recovery: report,
-            _lock: lock,
+            recovery: taken.report,
+            lock: Mutex::new(Some(taken.lock)),
         };
-        Ok((durable, state))
+        Ok((durable, taken.state))
+    }
+
+    /// Writes all of it and lets go of the directory: from now on nothing is written.
+    pub(crate) fn release(&self, accounts: &Mutex<State>, clock: &dyn Clock) -> Result<(), LedgerError> {
+        let mut store = self.store.lock();
+        if let Some(checkpointer) = store.as_mut() {
+            self.run(checkpointer, accounts, clock)?;
+        }
+        accounts.lock().log = None;
+        self.journal.lock().file = None;
+        *store = None;
+        *self.lock.lock() = None;
+        Ok(())
+    }
+
+    /// Takes the directory back, with what is in it now. The journal is off until the next checkpoint.
+    pub(crate) fn retake(&self, clock: &dyn Clock, open: Open) -> Result<State, LedgerError> {
+        let mut store = self.store.lock();
+        let taken = take(&self.dir, clock, self.boot_id, open)?;
+        *store = Some(taken.checkpointer);
+        *self.lock.lock() = Some(taken.lock);
+        Ok(taken.state)
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -133,8 +144,11 @@ impl Durable {
 
     /// Brings the store up to the present. Repeated after a failure, it starts where that left off.
     pub(crate) fn checkpoint(&self, accounts: &Mutex<State>, clock: &dyn Clock) -> Result<(), LedgerError> {
-        let mut checkpointer = self.store.lock();
-        let done = self.run(&mut checkpointer, accounts, clock);
+        let mut store = self.store.lock();
+        let Some(checkpointer) = store.as_mut() else {
+            return Ok(());
+        };
+        let done = self.run(checkpointer, accounts, clock);
         match &done {
             Ok(()) => {
                 let durable = accounts.lock().log.as_ref().is_some_and(|log| log.on);
@@ -293,6 +307,36 @@ impl Writer {
     fn take(&mut self, log: &mut Log) {
         std::mem::swap(&mut self.writing, &mut log.pending);
     }
+}
+
+/// A directory that is ours, and what was recovered from it.
+struct Taken {
+    lock: File,
+    checkpointer: Checkpointer,
+    state: State,
+    report: Recovery,
+}
+
+fn take(dir: &Path, clock: &dyn Clock, boot_id: [u8; 16], open: Open) -> Result<Taken, LedgerError> {
+    let lock = lock(dir)?;
+    let no_journal = crate::journal::file::generations(dir)?.is_empty();
+    let store = Store::open(dir, no_journal)?;
+    let position = store.position()?;
+    let Recovered {
+        state,
+        report,
+        last_generation,
+    } = recover(dir, &store, clock, boot_id, open)?;
+    Ok(Taken {
+        lock,
+        checkpointer: Checkpointer {
+            store,
+            position,
+            last_generation,
+        },
+        state,
+        report,
+    })
 }
 
 fn lock(dir: &Path) -> Result<File, LedgerError> {

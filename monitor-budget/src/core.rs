@@ -1,19 +1,21 @@
 //! What handles and reservations share, and how each operation takes the lock.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::book::SlotNumber;
 use crate::budget::{Budget, Denied, Settlement};
 use crate::checkpoint::Durable;
 use crate::clock::{Clock, TimeLine};
 use crate::error::LedgerError;
+use crate::handover::{Held, Successor};
 use crate::health::Health;
 use crate::ledger::Checkpoints;
-use crate::recovery::Recovery;
-use crate::state::{Slots, State};
+use crate::recovery::{Open, Recovery};
+use crate::state::{Owner, Slots, State};
 use crate::ticker::Ticker;
 
 /// Slots visited per lock taken by operations that go through all accounts.
@@ -33,6 +35,8 @@ struct Shared {
     /// for well under a microsecond per operation. To shard, split the book by key and lock the shards of a request in
     /// ascending order; nothing outside this file and the checkpoints would change.
     state: Mutex<State>,
+    /// Told when the accounts have changed hands.
+    changed_hands: Condvar,
     durable: Option<Durable>,
 }
 
@@ -42,6 +46,7 @@ impl Core {
         let shared = Shared {
             clock,
             state: Mutex::new(State::new(time)),
+            changed_hands: Condvar::new(),
             durable: None,
         };
         Self {
@@ -54,11 +59,13 @@ impl Core {
         dir: &Path,
         clock: Arc<dyn Clock>,
         checkpoints: Checkpoints,
+        open: Open,
     ) -> Result<Self, LedgerError> {
-        let (durable, state) = Durable::open(dir, &*clock)?;
+        let (durable, state) = Durable::open(dir, &*clock, open)?;
         let shared = Arc::new(Shared {
             clock,
             state: Mutex::new(state),
+            changed_hands: Condvar::new(),
             durable: Some(durable),
         });
         // A failure, of this one or of the thread's, is in the health and tried again at the next.
@@ -75,16 +82,33 @@ impl Core {
     }
 
     pub(crate) fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<Slots, Denied> {
-        self.shared
-            .change(|state, monotonic_ms| state.reserve(budgets, tokens, monotonic_ms))
+        match self.shared.enter() {
+            Entered::Own(state) => self.shared.change_in(state, |state, monotonic_ms| {
+                state.reserve(budgets, tokens, monotonic_ms)
+            }),
+            Entered::Successor(successor, mut state) => {
+                let slots = state.slots_of(budgets, self.shared.clock.monotonic_ms())?;
+                drop(state);
+                successor.reserve(budgets, tokens)?;
+                Ok(slots)
+            }
+        }
     }
 
     pub(crate) fn extend(&self, slots: &[SlotNumber], tokens: u64) -> Result<(), Denied> {
         if slots.is_empty() {
             return Ok(());
         }
-        self.shared
-            .change(|state, monotonic_ms| state.extend(slots, tokens, monotonic_ms))
+        match self.shared.enter() {
+            Entered::Own(state) => self.shared.change_in(state, |state, monotonic_ms| {
+                state.extend(slots, tokens, monotonic_ms)
+            }),
+            Entered::Successor(successor, mut state) => {
+                let keys = state.keys_of(slots);
+                drop(state);
+                successor.extend(&keys, tokens)
+            }
+        }
     }
 
     pub(crate) fn settle(&self, slots: &[SlotNumber], held: u64, charge: u64) -> Settlement {
@@ -94,12 +118,90 @@ impl Core {
                 debt: 0,
             };
         }
-        self.shared
-            .change(|state, monotonic_ms| state.settle(slots, held, charge, monotonic_ms))
+        match self.shared.enter() {
+            Entered::Own(state) => self.shared.change_in(state, |state, monotonic_ms| {
+                state.settle(slots, held, charge, monotonic_ms)
+            }),
+            Entered::Successor(successor, mut state) => {
+                let keys = state.keys_of(slots);
+                drop(state);
+                successor.settle(&keys, held, charge)
+            }
+        }
     }
 
     pub(crate) fn checkpoint(&self) -> Result<(), LedgerError> {
         self.shared.checkpoint()
+    }
+
+    /// Lets requests wait, writes all to the disk and lets go of it. Returns how many reservations are open.
+    pub(crate) fn hand_over(&self) -> Result<u64, LedgerError> {
+        self.shared.state.lock().owner = Owner::Changing;
+        let released = match &self.shared.durable {
+            Some(durable) => durable.release(&self.shared.state, &*self.shared.clock),
+            None => Ok(()),
+        };
+        if let Err(error) = released {
+            self.shared.belongs_to(Owner::Own);
+            return Err(error);
+        }
+        Ok(self.shared.state.lock().open_reservations)
+    }
+
+    /// Lets requests go on with the accounts of another agent.
+    pub(crate) fn succeed_by(&self, successor: Arc<dyn Successor>) {
+        self.shared.belongs_to(Owner::Successor(successor));
+    }
+
+    /// Takes the accounts back that were being handed over. What somebody else has reserved since is charged in full.
+    pub(crate) fn resume(&self) -> Result<(), LedgerError> {
+        let Some(durable) = &self.shared.durable else {
+            self.shared.belongs_to(Owner::Own);
+            return Ok(());
+        };
+        let reservations = self.shared.state.lock().open_reservations;
+        let mut retaken = durable.retake(&*self.shared.clock, Open::Kept { reservations })?;
+        let own = self.held();
+        let monotonic_ms = self.shared.clock.monotonic_ms();
+        let now_ms = retaken.time.at(monotonic_ms);
+        for slot in retaken.book.slot_numbers() {
+            let Some(account) = retaken.book.account_mut(slot) else {
+                continue;
+            };
+            let ours = own.get(&slot).copied().unwrap_or_default();
+            let foreign = account.reserved.saturating_sub(ours.tokens);
+            if foreign > 0 || account.open_reservations > ours.reservations {
+                account.advance(now_ms);
+                account.settle(foreign, foreign);
+                account.open_reservations = ours.reservations;
+                retaken.book.mark_dirty(&[slot]);
+            }
+        }
+        *self.shared.state.lock() = retaken;
+        self.shared.changed_hands.notify_all();
+        // A failure is in the health and tried again at the next.
+        let _ = self.shared.checkpoint();
+        Ok(())
+    }
+
+    /// What open reservations hold, by account.
+    pub(crate) fn held(&self) -> HashMap<SlotNumber, Held> {
+        let mut state = self.shared.state.lock();
+        let mut held = HashMap::new();
+        for slot in state.book.slot_numbers() {
+            if let Some(account) = state.book.account_mut(slot)
+                && account.open_reservations > 0
+            {
+                held.insert(
+                    slot,
+                    Held {
+                        tokens: account.reserved,
+                        reservations: account.open_reservations,
+                    },
+                );
+            }
+        }
+        held
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -157,14 +259,40 @@ impl Core {
     }
 }
 
+/// The lock, and whose the accounts are.
+enum Entered<'s> {
+    Own(MutexGuard<'s, State>),
+    Successor(Arc<dyn Successor>, MutexGuard<'s, State>),
+}
+
 impl Shared {
     /// Makes a change and sees it into the journal before the caller hears of it.
     fn change<T>(&self, change: impl FnOnce(&mut State, u64) -> T) -> T {
-        let monotonic_ms = self.clock.monotonic_ms();
-        let mut state = self.state.lock();
-        let outcome = change(&mut state, monotonic_ms);
+        self.change_in(self.state.lock(), change)
+    }
+
+    fn change_in<T>(&self, mut state: MutexGuard<'_, State>, change: impl FnOnce(&mut State, u64) -> T) -> T {
+        let outcome = change(&mut state, self.clock.monotonic_ms());
         self.release(state);
         outcome
+    }
+
+    fn belongs_to(&self, owner: Owner) {
+        self.state.lock().owner = owner;
+        self.changed_hands.notify_all();
+    }
+
+    /// Takes the lock once the accounts are somebody's. They change hands within milliseconds, or the agent that hands them over
+    /// takes them back.
+    fn enter(&self) -> Entered<'_> {
+        let mut state = self.state.lock();
+        loop {
+            match &state.owner {
+                Owner::Own => return Entered::Own(state),
+                Owner::Successor(successor) => return Entered::Successor(Arc::clone(successor), state),
+                Owner::Changing => self.changed_hands.wait(&mut state),
+            }
+        }
     }
 
     fn release(&self, state: MutexGuard<'_, State>) {

@@ -9,8 +9,9 @@ use crate::budget::{AccountState, Budget, Denied};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::LedgerError;
+use crate::handover::{Adopted, Successor};
 use crate::health::Health;
-use crate::recovery::Recovery;
+use crate::recovery::{Open, Recovery};
 use crate::reservation::Reservation;
 
 /// The token ledger. A cheap handle: clones share the accounts.
@@ -67,8 +68,48 @@ impl Ledger {
         checkpoints: Checkpoints,
     ) -> Result<Self, LedgerError> {
         Ok(Self {
-            core: Arc::new(Core::open(dir, clock, checkpoints)?),
+            core: Arc::new(Core::open(dir, clock, checkpoints, Open::Charged)?),
         })
+    }
+
+    /// Opens a ledger that another agent has just [handed over](Self::hand_over), with `reservations` of its reservations open: they stay
+    /// reserved until it settles them by way of what is returned.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_adopting(
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        reservations: u64,
+    ) -> Result<(Self, Adopted), LedgerError> {
+        let core = Core::open(dir, clock, Checkpoints::default(), Open::Kept { reservations })?;
+        let core = Arc::new(core);
+        let adopted = Adopted::new(Arc::clone(&core));
+        Ok((Self { core }, adopted))
+    }
+
+    /// Writes everything to the disk and lets go of the directory, so that another agent can open it. Returns how many
+    /// reservations are open. From now on every operation waits, until [`succeed_by`](Self::succeed_by) or [`resume`](Self::resume): call one
+    /// of them soon, whatever happens.
+    ///
+    /// # Errors
+    /// What could not be written; the ledger then goes on as if nothing had been asked.
+    pub fn hand_over(&self) -> Result<u64, LedgerError> {
+        self.core.hand_over()
+    }
+
+    /// Carries out every operation on the accounts of the agent that took over, those that wait first.
+    pub fn succeed_by(&self, successor: Arc<dyn Successor>) {
+        self.core.succeed_by(successor);
+    }
+
+    /// Takes back a ledger that was [handed over](Self::hand_over), with what is on the disk now. What the other agent had reserved is
+    /// charged in full.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`]; operations go on waiting.
+    pub fn resume(&self) -> Result<(), LedgerError> {
+        self.core.resume()
     }
 
     /// Holds `tokens` on every budget, or on none. With no budgets the reservation only meters.

@@ -50,6 +50,7 @@ mod checkpoint;
 mod clock;
 mod core;
 mod error;
+mod handover;
 mod health;
 mod journal;
 mod ledger;
@@ -67,6 +68,7 @@ pub use budget::{
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::LedgerError;
+pub use handover::{Adopted, Successor};
 pub use health::Health;
 pub use journal::record::MAX_KEY_BYTES;
 pub use ledger::{Checkpoints, Ledger};

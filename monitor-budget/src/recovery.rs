@@ -32,6 +32,18 @@ pub struct Recovery {
     pub downtime_ms: u64,
 }
 
+/// What is done with the reservations that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// Whoever opened them is gone: they are charged in full.
+    Charged,
+    /// Whoever opened them will settle them.
+    Kept {
+        /// How many there are.
+        reservations: u64,
+    },
+}
+
 /// What was recovered.
 pub(crate) struct Recovered {
     pub(crate) state: State,
@@ -46,6 +58,7 @@ pub(crate) fn recover(
     store: &Store,
     clock: &dyn Clock,
     boot_id: [u8; 16],
+    open: Open,
 ) -> Result<Recovered, LedgerError> {
     let position = store.position()?;
     let mut replay = Replay {
@@ -82,16 +95,21 @@ pub(crate) fn recover(
         last_ms.saturating_add(report.downtime_ms)
     };
 
-    charge_open_reservations(
-        &mut book,
-        now_ms.min(last_ms.saturating_add(EXCHANGE_TAIL_MS)),
-        end_lsn,
-        &mut report,
-    );
+    if open == Open::Charged {
+        charge_open_reservations(
+            &mut book,
+            now_ms.min(last_ms.saturating_add(EXCHANGE_TAIL_MS)),
+            end_lsn,
+            &mut report,
+        );
+    }
     book.rebuild_free_slots();
     let mut state = State::new(TimeLine::starting_at(now_ms, clock.monotonic_ms()));
     state.book = book;
     state.log = Some(Log::off(end_lsn));
+    if let Open::Kept { reservations } = open {
+        state.open_reservations = reservations;
+    }
     let last_generation = files.last().copied().unwrap_or(0).max(position.generation);
     Ok(Recovered {
         state,

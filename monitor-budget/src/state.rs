@@ -8,6 +8,7 @@ use crate::account::{Account, RETRY_WHILE_RESERVED_MS};
 use crate::book::{Book, SlotNumber};
 use crate::budget::{AccountState, Budget, Denied, DenyReason, Settlement};
 use crate::clock::TimeLine;
+use crate::handover::Successor;
 use crate::journal::Log;
 use crate::journal::record::{MAX_KEY_BYTES, Record, SlotList};
 
@@ -21,8 +22,32 @@ pub(crate) struct State {
     pub(crate) book: Book,
     /// Reservations open on at least one account.
     pub(crate) open_reservations: u64,
-    /// Where changes are logged; none for a ledger in memory.
+    /// Where changes are logged; none for a ledger in memory and for one that was handed over.
     pub(crate) log: Option<Log>,
+    /// Whose the accounts are.
+    pub(crate) owner: Owner,
+}
+
+/// Whose the accounts are.
+#[derive(Clone, Default)]
+pub(crate) enum Owner {
+    /// This ledger's.
+    #[default]
+    Own,
+    /// They are changing hands: requests wait.
+    Changing,
+    /// Another agent's. The accounts here only give the slots their keys.
+    Successor(Arc<dyn Successor>),
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Own => "Own",
+            Self::Changing => "Changing",
+            Self::Successor(_) => "Successor",
+        })
+    }
 }
 
 impl State {
@@ -32,6 +57,7 @@ impl State {
             book: Book::default(),
             open_reservations: 0,
             log: None,
+            owner: Owner::Own,
         }
     }
 
@@ -204,6 +230,29 @@ impl State {
             self.book.forget(slot);
             self.record(now_ms, &Record::Forget { slot }, &[slot]);
         }
+    }
+
+    /// The slots of budgets that another agent keeps, so that reservations on them have numbers here too.
+    pub(crate) fn slots_of(&mut self, budgets: &[&Budget], monotonic_ms: u64) -> Result<Slots, Denied> {
+        let now_ms = self.time.at(monotonic_ms);
+        let mut slots = Slots::new();
+        for budget in each_key_once(budgets) {
+            let slot = match self.book.find(&budget.key) {
+                Some(slot) => slot,
+                None if self.book.room() == 0 => {
+                    return Err(no_account(budget, 0, DenyReason::AccountsFull));
+                }
+                None => self.book.open(budget, now_ms),
+            };
+            slots.push(slot);
+        }
+        Ok(slots)
+    }
+
+    /// The keys of slots.
+    pub(crate) fn keys_of(&mut self, slots: &[SlotNumber]) -> Vec<Arc<str>> {
+        let key = |slot: &SlotNumber| self.book.account_mut(*slot).map(|account| account.key.clone());
+        slots.iter().filter_map(key).collect()
     }
 
     /// Logs a change already made to `slots`.
