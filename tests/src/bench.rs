@@ -11,6 +11,7 @@
 //! Client, relay or agent, and upstream are processes or threads of their own; the CPU time of a lane is what the
 //! process in the middle used. A window in which a request failed is void.
 
+pub(crate) mod bulk;
 mod connects;
 mod lane;
 pub(crate) mod load;
@@ -69,6 +70,7 @@ fn policies() -> AgentConfig {
             "load-answers",
             &rules("[prompt, response]"),
         )
+        .policy("bulk", bulk::SPLICED, "match: all-tls")
 }
 
 impl Bench {
@@ -116,6 +118,10 @@ impl Bench {
         let lane = Lane::new("weir, answers too", BENCH.name, agent.trust(&lab)?).workload("load-answers");
         lane.measure(&lab, &plan, Some(&weir), &mut report).await?;
         report.check_inspected(&agent).await?;
+
+        screen::note("bench: bulk data, direct and spliced");
+        report.throughput = bulk::measure(&lab, &weir).await?;
+        report.check_spliced(&agent)?;
 
         screen::note("bench: the connect hook");
         report.connects = connects::measure(&lab).await?;

@@ -41,6 +41,9 @@ enum Command {
     /// Send load (the client of the bench).
     #[command(hide = true)]
     Load(bench::load::Load),
+    /// Move bulk data (the client of a lane of the bench).
+    #[command(hide = true)]
+    Bulk(bench::bulk::Bulk),
     /// Open many connections (a workload of the suites).
     #[command(hide = true)]
     Connects(client::connects::Connects),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Lab => in_runtime(until_ended(playground::run())),
         Command::Relay(relay) => relay.run(),
         Command::Load(load) => load.run(),
+        Command::Bulk(bulk) => bulk.run(),
         Command::Bench(bench) => in_runtime(until_ended(bench.run())),
         Command::Suite(suite) => in_runtime(until_ended(suite.run())),
         Command::Up => in_runtime(until_ended(up())),

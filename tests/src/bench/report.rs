@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use serde_json::json;
 
+use super::bulk::{SPLICED, Throughput};
 use super::connects::Connects;
 use super::load::{Streams, Window, percentile};
 use crate::lab::address::BENCH;
@@ -17,6 +18,7 @@ use crate::lab::agent::Agent;
 pub(super) struct Report {
     pub(super) lanes: Vec<Figures>,
     pub(super) streams: Vec<StreamFigures>,
+    pub(super) throughput: Vec<Throughput>,
     pub(super) connects: Vec<Connects>,
     pub(super) idle_rss_kib: Option<u64>,
 }
@@ -115,6 +117,18 @@ impl Report {
         Ok(())
     }
 
+    /// Fails when the connections of the spliced lane are not on record as that.
+    pub(super) fn check_spliced(&self, agent: &Agent) -> Result<()> {
+        let spliced = agent.records().all()?.into_iter().any(|record| {
+            record["outcome"] == "spliced_not_listed"
+                && record["workload"]["cgroup"]
+                    .as_str()
+                    .is_some_and(|cgroup| cgroup.ends_with(SPLICED))
+        });
+        ensure!(spliced, "no connection of the spliced lane is on record");
+        Ok(())
+    }
+
     /// The table, with each lane's CPU beside the floor's.
     pub(super) fn table(&self) -> String {
         let floor = self
@@ -190,6 +204,34 @@ impl Report {
                     .map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.0}")),
             ]);
         }
+        let direct = self.throughput.first();
+        let mut bulk = Table::new();
+        bulk.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        bulk.set_header([
+            "bulk data",
+            "up MiB/s (min-max)",
+            "× direct",
+            "down MiB/s (min-max)",
+            "× direct",
+            "agent CPU ms/GiB",
+        ]);
+        for lane in &self.throughput {
+            let (up, down) = (spread(&lane.up_mib_per_s), spread(&lane.down_mib_per_s));
+            let against = |figure: f64, direct: Option<f64>| {
+                direct.map_or_else(|| "-".to_owned(), |direct| format!("{:.2}", figure / direct))
+            };
+            bulk.add_row([
+                lane.lane.to_owned(),
+                format!("{:.0} ({:.0}-{:.0})", up.median, up.min, up.max),
+                against(up.median, direct.map(|lane| spread(&lane.up_mib_per_s).median)),
+                format!("{:.0} ({:.0}-{:.0})", down.median, down.min, down.max),
+                against(
+                    down.median,
+                    direct.map(|lane| spread(&lane.down_mib_per_s).median),
+                ),
+                format!("{:.0}", spread(&lane.agent_cpu_ms_per_gib).median),
+            ]);
+        }
         let mut kernel = Table::new();
         kernel.load_style(presets::UTF8_HORIZONTAL_ONLY);
         kernel.set_header([
@@ -211,7 +253,7 @@ impl Report {
             }
         }
         format!(
-            "{plain}\n\n{streams}\n\n{kernel}\n\nagent idle: {} MiB resident",
+            "{plain}\n\n{streams}\n\n{bulk}\n\n{kernel}\n\nagent idle: {} MiB resident",
             mib(self.idle_rss_kib)
         )
     }
@@ -228,7 +270,7 @@ impl Report {
         let cores = std::thread::available_parallelism()?.get();
         Ok(serde_json::to_string_pretty(&json!({
             "machine": {"cores": cores, "kernel": kernel.trim()},
-            "plain": lanes, "streamed": streams, "connect_hook": self.connects, "agent_idle_rss_kib": self.idle_rss_kib,
+            "plain": lanes, "streamed": streams, "bulk": self.throughput, "connect_hook": self.connects, "agent_idle_rss_kib": self.idle_rss_kib,
         }))?)
     }
 }

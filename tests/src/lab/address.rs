@@ -81,8 +81,15 @@ pub(crate) const ORDINARY_ALONE: Host = Host {
     cnames: &[],
 };
 
+/// An ordinary site of the bench that moves bulk data.
+pub(crate) const BULK: Host = Host {
+    name: "bulk.example.test",
+    number: 90,
+    cnames: &[],
+};
+
 /// Every host with a name in the lab's DNS.
-pub(crate) const HOSTS: [Host; 11] = [
+pub(crate) const HOSTS: [Host; 12] = [
     OPENAI,
     ANTHROPIC,
     COMPATIBLE,
@@ -94,6 +101,7 @@ pub(crate) const HOSTS: [Host; 11] = [
     UNKNOWN_CA,
     DEAD,
     BENCH,
+    BULK,
 ];
 
 const DNS_NUMBER: u8 = 53;
