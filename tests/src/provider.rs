@@ -26,7 +26,7 @@ pub(crate) use log::{Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
 use crate::lab::address::{
-    ANTHROPIC, AddressPlan, BENCH, DEAD, HOSTS, Host, ORDINARY, ORDINARY_ALONE, SCRIPTED,
+    ANTHROPIC, AddressPlan, BENCH, BULK, DEAD, HOSTS, Host, ORDINARY, ORDINARY_ALONE, SCRIPTED,
 };
 use crate::lab::authority::Authority;
 use crate::lab::netns::Netns;
@@ -143,7 +143,7 @@ impl Providers {
 fn served() -> Vec<Host> {
     let mut hosts: Vec<Host> = HOSTS
         .into_iter()
-        .filter(|host| ![DEAD, BENCH].contains(host))
+        .filter(|host| ![DEAD, BENCH, BULK].contains(host))
         .collect();
     hosts.sort_by_key(|host| host.number);
     hosts.dedup_by_key(|host| host.number);

@@ -19,8 +19,8 @@ use crate::lab::address::BULK;
 use crate::lab::workload::Launch;
 use crate::screen;
 
-/// Bytes each way in a window: a second or less on loopback.
-const WINDOW_BYTES: u64 = 1 << 30;
+/// Bytes each way in a window: half a second or less on loopback.
+const WINDOW_BYTES: u64 = 512 << 20;
 const WINDOWS: usize = 5;
 /// The cgroup of the lane's client, which the bench's policy gives `match: all-tls`.
 pub(super) const SPLICED: &str = "bulk-spliced";
