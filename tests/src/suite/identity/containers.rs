@@ -41,8 +41,8 @@ async fn podman_host(stage: Arc<Stage>) -> Result<()> {
         "not in the machine's netns"
     );
     let agent = stage.agent().await;
-    connect(running, &agent, &stage.trust).await?;
-    Ok(())
+    let (contained, connection) = connect(running, &agent, &stage.trust).await?;
+    check_container(&connection, &contained, "podman")
 }
 
 async fn podman_bridge(stage: Arc<Stage>) -> Result<()> {
@@ -55,7 +55,8 @@ async fn podman_bridge(stage: Arc<Stage>) -> Result<()> {
             .start(name, Attach::Bridge, "podman-bridge-pods", URL)
             .await?;
         netns.push(running.contained.truth.netns);
-        connect(running, &agent, &stage.trust).await?;
+        let (contained, connection) = connect(running, &agent, &stage.trust).await?;
+        check_container(&connection, &contained, "podman")?;
     }
     netns.dedup();
     ensure!(netns.len() == 2, "both are in netns {netns:?}");
@@ -74,8 +75,10 @@ async fn before_the_agent(_: Arc<Stage>) -> Result<()> {
         .await?;
     let agent = Agent::start(&lab, "agent", AgentConfig::new()).await?;
     let trust = agent.trust(&lab)?;
-    connect(on_host, &agent, &trust).await?;
-    connect(on_bridge, &agent, &trust).await?;
+    for running in [on_host, on_bridge] {
+        let (contained, connection) = connect(running, &agent, &trust).await?;
+        check_container(&connection, &contained, "podman")?;
+    }
     Ok(())
 }
 
@@ -116,8 +119,23 @@ async fn pod_paths(stage: Arc<Stage>) -> Result<()> {
             "{:?}",
             running.contained
         );
-        connect(running, &agent, &stage.trust).await?;
+        let (contained, connection) = connect(running, &agent, &stage.trust).await?;
+        ensure!(
+            connection["workload"]["container"]["id"] == contained.id.as_str()
+                && connection["workload"]["pod"]["uid"] == uid,
+            "{connection}"
+        );
     }
+    Ok(())
+}
+
+/// Checks that a record names the container by its runtime's id of it, and the runtime.
+fn check_container(connection: &Value, contained: &Contained, runtime: &str) -> Result<()> {
+    let container = &connection["workload"]["container"];
+    ensure!(
+        container["id"] == contained.id.as_str() && container["runtime"] == runtime,
+        "{container} on record, but it was {contained:?}"
+    );
     Ok(())
 }
 

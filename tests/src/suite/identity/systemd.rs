@@ -27,7 +27,12 @@ async fn services(stage: Arc<Stage>) -> Result<()> {
             contained.id == unit && contained.truth.cgroup.ends_with(unit),
             "{contained:?}"
         );
-        connect(running, &agent, &stage.trust).await?;
+        let (contained, connection) = connect(running, &agent, &stage.trust).await?;
+        let workload = &connection["workload"];
+        ensure!(
+            workload["unit"] == contained.id.as_str() && workload["slice"] == slice,
+            "{workload} on record, but it was {unit} in {slice}"
+        );
     }
     Ok(())
 }
