@@ -26,6 +26,8 @@ pub enum RefusalReason {
     },
     /// The body cannot be read, so no policy can be applied to it.
     Unreadable,
+    /// It names another host than its connection was opened for.
+    Misdirected,
     /// The body is larger than what is read, so no policy can be applied to it.
     TooLarge {
         /// The limit, in bytes.
@@ -61,6 +63,7 @@ impl RefusalReason {
             Self::Policy { .. } => "policy_violation",
             Self::Model { .. } => "model_not_allowed",
             Self::Unreadable => "unreadable_request",
+            Self::Misdirected => "misdirected_request",
             Self::TooLarge { .. } => "request_too_large",
             Self::Signed { .. } => "signed_request",
             Self::Upstream => "upstream_unreachable",
@@ -72,7 +75,7 @@ impl RefusalReason {
         match self {
             Self::Budget { .. } => Kind::Budget,
             Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } => Kind::Policy,
-            Self::Unreadable => Kind::Request,
+            Self::Unreadable | Self::Misdirected => Kind::Request,
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Upstream | Self::Unavailable => Kind::Upstream,
         }
@@ -85,6 +88,7 @@ impl RefusalReason {
             Self::Budget { .. } => 429,
             Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } => 403,
             Self::Unreadable => 400,
+            Self::Misdirected => 421,
             Self::TooLarge { .. } => 413,
             Self::Upstream => 502,
             Self::Unavailable => 503,
@@ -117,6 +121,9 @@ impl fmt::Display for RefusalReason {
             Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),
             Self::Unreadable => f.write_str(
                 "The request body could not be read, and policy on this host requires that it is.",
+            ),
+            Self::Misdirected => f.write_str(
+                "The request names another host than its connection, and policy on this host requires that they agree.",
             ),
             Self::TooLarge { limit_bytes } => {
                 write!(

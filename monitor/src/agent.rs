@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
 use crate::identity::{EvidenceOptions, Identity};
-use crate::intercept::{Interceptor, Live, Workers};
+use crate::intercept::{Distrust, Interceptor, Live, Workers};
 use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, Pinning, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
 use crate::policy::Policies;
@@ -186,6 +186,7 @@ impl Agent {
             catalog: ArcSwap::from_pointee(endpoints.catalog),
             leaves,
             upstreams: ArcSwap::from_pointee(endpoints.upstreams),
+            distrust: Distrust::default(),
             live: Arc::new(Live::default()),
             self_test: Arc::new(SelfTest::default()),
         });

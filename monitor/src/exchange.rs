@@ -54,6 +54,8 @@ pub struct RequestHeadView<'h> {
     pub method: &'h str,
     /// Path and query.
     pub target: &'h str,
+    /// The host that is asked, with or without port, where the head says it.
+    pub host: Option<&'h str>,
     /// What is known of the body.
     pub body: BodyFields,
     /// Its length in bytes, where the head says it.
@@ -180,6 +182,11 @@ impl Exchange {
     pub fn begin(origin: &Arc<Origin>, head: &RequestHeadView<'_>) -> (Self, RequestPlan) {
         let operation = recognise(origin.opened.api, head.method, head.target);
         let mut exchange = Self::new(origin, head, operation);
+        if let Some(host) = head.host.filter(|host| origin.is_other_host(host))
+            && let Some(refusal) = exchange.misdirected(host)
+        {
+            return (exchange, RequestPlan::Refuse(refusal));
+        }
         let limit_bytes = origin.node.request_limit_bytes;
         let plan = if operation == Operation::Other {
             RequestPlan::Pass
@@ -230,6 +237,7 @@ impl Exchange {
             version: "1.1",
             method: "",
             target: "",
+            host: None,
             body: BodyFields::default(),
             length: None,
         };
@@ -272,6 +280,15 @@ impl Exchange {
     fn refuse_too_large(&mut self) -> Refusal {
         let limit_bytes = self.origin.node.request_limit_bytes as u64;
         self.refuse(RefusalReason::TooLarge { limit_bytes }, Reason::TooLarge, None)
+    }
+
+    /// The request names another LLM host than its connection: whose policies and whose protocol hold is not certain. It is
+    /// refused, or passes on record where no policy is enforced.
+    fn misdirected(&mut self, host: &str) -> Option<Refusal> {
+        let denied = self.applied.enforced;
+        self.origin.report_mismatch(host, denied);
+        self.reason = Some(Reason::ServerNameMismatch);
+        denied.then(|| self.refuse(RefusalReason::Misdirected, Reason::ServerNameMismatch, None))
     }
 
     /// The request cannot be read.

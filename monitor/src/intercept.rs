@@ -5,13 +5,17 @@ mod alert;
 mod client_hello;
 mod connection;
 mod dial;
+mod distrust;
 mod listeners;
 mod live;
 mod replay;
 mod splice;
+mod steered;
+mod terminate;
 mod worker;
 
 pub use connection::Interceptor;
+pub use distrust::Distrust;
 pub use listeners::NamespaceListeners;
 pub use live::Live;
 pub use worker::Workers;

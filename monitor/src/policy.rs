@@ -52,6 +52,8 @@ pub struct Applied {
     pub enforced: bool,
     /// What is done about a client that does not trust the node's CA; `None` where no enforced policy says.
     pub on_untrusted_ca: Option<OnUntrustedCa>,
+    /// What is done about what should be intercepted and cannot be.
+    pub on_bypass: OnBypass,
     /// What is done about a workload that is not known for certain.
     pub on_unknown: OnUnknown,
 }
@@ -113,6 +115,11 @@ impl Applied {
         !self.budgets.is_empty() || self.edits_response()
     }
 
+    /// Whether what should be intercepted and cannot be is denied.
+    pub fn denies_bypass(&self) -> bool {
+        self.on_bypass == OnBypass::Deny
+    }
+
     /// Whether a client that does not trust the node's CA is denied.
     pub fn denies_untrusted_ca(&self) -> bool {
         match self.on_untrusted_ca {
@@ -158,6 +165,9 @@ impl Policies {
             applied.enforced |= policy.enforce;
             if policy.enforce {
                 applied.on_untrusted_ca = applied.on_untrusted_ca.max(policy.coverage.on_untrusted_ca);
+                applied.on_bypass = applied
+                    .on_bypass
+                    .max(policy.coverage.on_bypass.unwrap_or_default());
                 applied.on_unknown = applied
                     .on_unknown
                     .max(policy.coverage.on_unknown.unwrap_or_default());

@@ -65,6 +65,7 @@ impl Reload {
         interceptor.upstreams.store(Arc::new(endpoints.upstreams));
         interceptor.node.ledger.redefine(|key| policies.budget_of(key));
         interceptor.node.policies.store(Arc::new(policies));
+        interceptor.distrust.clear();
         interceptor.node.recorder.replace_sinks(&config.events.sinks);
         Ok(config)
     }

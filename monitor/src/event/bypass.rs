@@ -111,7 +111,7 @@ pub struct Bypass {
     pub transport: Transport,
     /// Where it was going; `None` where that is not known.
     pub destination: Option<SocketAddr>,
-    /// The server name in its ClientHello, where there was one.
+    /// The server name in its ClientHello, where there was one; of a mismatch, the name that the request has instead.
     pub server_name: Option<Arc<str>>,
     /// How many of the same kind have no record of their own since the last record.
     pub unreported: u32,

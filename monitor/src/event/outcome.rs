@@ -1,9 +1,10 @@
 //! What became of a connection.
 
+use super::BypassReason;
 use super::label::labels;
 
 labels! {
-    /// Why a connection was carried to its destination untouched.
+    /// Why a connection could not or need not be intercepted: it was carried to its destination untouched, or refused.
     SpliceReason {
         /// Its server name is no LLM endpoint's.
         NotListed => "not_listed",
@@ -13,8 +14,25 @@ labels! {
         NotTls => "not_tls",
         /// The client offers only protocols that cannot be inspected.
         Protocol => "protocol",
-        /// Policy passes it.
-        Policy => "policy",
+        /// The client has refused the node CA's certificate before.
+        UntrustedCa => "untrusted_ca",
+        /// Its ClientHello may hide the server's name (Encrypted Client Hello).
+        Ech => "ech",
+    }
+}
+
+impl SpliceReason {
+    /// The bypass it is where the connection was LLM-bound; `None` for one that was not.
+    #[must_use]
+    pub const fn bypass(self) -> Option<BypassReason> {
+        match self {
+            Self::NotListed => None,
+            Self::NoServerName => Some(BypassReason::NoServerName),
+            Self::NotTls => Some(BypassReason::NotTls),
+            Self::Protocol => Some(BypassReason::ApplicationProtocol),
+            Self::UntrustedCa => Some(BypassReason::UntrustedCa),
+            Self::Ech => Some(BypassReason::Ech),
+        }
     }
 }
 
@@ -29,8 +47,15 @@ pub enum Outcome {
     UpstreamUntrusted,
     /// The client refused the node CA's certificate.
     ClientDistrustsCa,
-    /// What came instead of a ClientHello is neither TLS nor may it pass.
-    NotTls,
+    /// The client left in the middle of the handshake without a word. It may distrust the node's CA, or have given up.
+    ClientLeftHandshake,
+    /// It should have been intercepted, could not be, and policy refuses that.
+    Refused(SpliceReason),
+    /// Its ClientHello might have hidden an LLM host's name, hid none, and policy refuses what is hidden: both TLS sides were
+    /// established and bytes carried between them, unread.
+    Relayed,
+    /// Its ClientHello hid a name, and policy refuses that: the client was answered without Encrypted Client Hello, and left.
+    EchRejected,
     /// No connection to the destination could be made.
     UpstreamUnreachable,
     /// The TLS handshake with the upstream failed for another reason than its certificate.
@@ -48,7 +73,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The name in records and metric labels; a splice carries its reason.
+    /// Whether bytes were carried both ways.
+    #[must_use]
+    pub const fn is_carried(self) -> bool {
+        matches!(self, Self::Intercepted | Self::Spliced(_) | Self::Relayed)
+    }
+
+    /// The name in records and metric labels; a splice and a refusal carry their reason.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,12 +88,21 @@ impl Outcome {
             Self::Spliced(SpliceReason::NoServerName) => "spliced_no_server_name",
             Self::Spliced(SpliceReason::NotTls) => "spliced_not_tls",
             Self::Spliced(SpliceReason::Protocol) => "spliced_protocol",
-            Self::Spliced(SpliceReason::Policy) => "spliced_policy",
+            Self::Spliced(SpliceReason::UntrustedCa) => "spliced_untrusted_ca",
+            Self::Spliced(SpliceReason::Ech) => "spliced_ech",
+            Self::Refused(SpliceReason::NotListed) => "refused_not_listed",
+            Self::Refused(SpliceReason::NoServerName) => "refused_no_server_name",
+            Self::Refused(SpliceReason::NotTls) => "refused_not_tls",
+            Self::Refused(SpliceReason::Protocol) => "refused_protocol",
+            Self::Refused(SpliceReason::UntrustedCa) => "refused_untrusted_ca",
+            Self::Refused(SpliceReason::Ech) => "refused_ech",
+            Self::Relayed => "relayed",
+            Self::EchRejected => "ech_rejected",
             Self::UpstreamUntrusted => "upstream_untrusted",
             Self::ClientDistrustsCa => "client_distrusts_ca",
-            Self::NotTls => "not_tls",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamHandshakeFailed => "upstream_handshake_failed",
+            Self::ClientLeftHandshake => "client_left_handshake",
             Self::ClientHandshakeFailed => "client_handshake_failed",
             Self::ClientGone => "client_gone",
             Self::Unattributed => "unattributed",
@@ -83,11 +123,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_splice_is_named_after_its_reason() {
+    fn a_splice_or_refusal_is_named_after_its_reason() {
         for &reason in SpliceReason::ALL {
             assert_eq!(
                 Outcome::Spliced(reason).name(),
                 format!("spliced_{}", reason.name())
+            );
+            assert_eq!(
+                Outcome::Refused(reason).name(),
+                format!("refused_{}", reason.name())
             );
         }
     }

@@ -31,6 +31,8 @@ labels! {
         TooLarge => "too_large",
         /// An edit is called for and a signature covers the body.
         Signed => "signed",
+        /// The request names another LLM host than its connection's ClientHello.
+        ServerNameMismatch => "server_name_mismatch",
         /// The connection's workload is not known for sure, and policy asks for that.
         Unattributed => "unattributed",
         /// The ledger could not take the reservation for a reason of its own.

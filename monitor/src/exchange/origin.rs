@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use monitor_budget::{Clock, Ledger};
-use monitor_protocol::Api;
+use monitor_protocol::{Api, Catalog};
 use parking_lot::Mutex;
 
-use crate::event::{Connection, ExchangeIds, Recorder};
+use crate::event::{Bypass, BypassReason, Connection, Event, ExchangeIds, Recorder, Transport};
 use crate::identity::{Attribution, Workload};
 use crate::policy::{Applied, Policies};
+
+/// The longest name of a host (RFC 1035, section 2.3.4); a request can hold a longer one.
+const MAX_NAME_BYTES: usize = 253;
 
 /// The node's services, as far as exchanges need them.
 pub struct Node {
@@ -45,6 +48,8 @@ pub struct Opened {
     pub host: Arc<str>,
     /// The protocol that the provider speaks.
     pub api: Api,
+    /// The LLM hosts there are.
+    pub catalog: Arc<Catalog>,
 }
 
 /// One intercepted connection.
@@ -89,6 +94,37 @@ impl Origin {
         }
     }
 
+    /// Whether a request's host, with or without port, is another LLM host than the one the connection was opened for.
+    pub(super) fn is_other_host(&self, authority: &str) -> bool {
+        let host = host_of(authority);
+        !host.eq_ignore_ascii_case(&self.opened.host) && self.opened.catalog.lookup(host).is_some()
+    }
+
+    /// Puts on record that a request named `host`.
+    pub(super) fn report_mismatch(&self, host: &str, denied: bool) {
+        let opened = &self.opened;
+        let server_name = match host_of(host) {
+            name if name.len() <= MAX_NAME_BYTES => name.to_ascii_lowercase().into(),
+            _ => opened.host.clone(),
+        };
+        let bypass = Bypass {
+            at_ms: self.node.clock.now_ms(),
+            workload: opened.workload.clone(),
+            attribution: opened.attribution,
+            placement: opened
+                .workload
+                .as_ref()
+                .map(|workload| workload.placement.clone()),
+            reason: BypassReason::ServerNameMismatch,
+            denied,
+            transport: Transport::Tcp,
+            destination: Some(opened.original_destination),
+            server_name: Some(server_name),
+            unreported: 0,
+        };
+        self.node.recorder.send(Event::Bypass(Arc::new(bypass)));
+    }
+
     pub(super) fn count_bytes(&self, up: u64, down: u64) {
         self.bytes_up.fetch_add(up, Ordering::Relaxed);
         self.bytes_down.fetch_add(down, Ordering::Relaxed);
@@ -99,5 +135,44 @@ impl Origin {
         connection.exchanges = self.exchanges.load(Ordering::Relaxed);
         connection.bytes_up = self.bytes_up.load(Ordering::Relaxed);
         connection.bytes_down = self.bytes_down.load(Ordering::Relaxed);
+    }
+}
+
+/// An authority without user, port and trailing dot (RFC 3986, section 3.2).
+fn host_of(authority: &str) -> &str {
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::exchange::testing::lab;
+
+    #[test]
+    fn only_another_llm_host_is_another_host() {
+        let lab = lab(&[]);
+        let origin = lab.origin();
+        for other in [
+            "api.anthropic.com",
+            "API.Anthropic.com:443",
+            "api.anthropic.com.",
+            "x@api.anthropic.com:443",
+        ] {
+            assert!(origin.is_other_host(other), "{other}");
+        }
+        for same in [
+            "api.openai.com",
+            "API.openai.com:443",
+            "api.openai.com.:443",
+            "",
+            "example.com",
+            "[::1]:443",
+        ] {
+            assert!(!origin.is_other_host(same), "{same}");
+        }
     }
 }

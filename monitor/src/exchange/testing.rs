@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use monitor_budget::{Ledger, ManualClock};
-use monitor_protocol::Api;
+use monitor_protocol::{Api, Catalog};
 
 use super::{Node, Opened, Origin};
 use crate::config::Policy;
@@ -63,6 +63,7 @@ impl Lab {
             provider: "openai".into(),
             host: "api.openai.com".into(),
             api: Api::OpenAi,
+            catalog: Arc::new(Catalog::builtin()),
         };
         Arc::new(Origin::new(self.node.clone(), opened))
     }

@@ -38,6 +38,14 @@ pub(super) fn says_untrusted(e: &io::Error) -> bool {
     )
 }
 
+/// Whether a failed client handshake only says that the client has gone.
+pub(super) fn says_nothing(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +67,9 @@ mod tests {
             AlertDescription::HandshakeFailure
         ))));
         assert!(!says_untrusted(&io::ErrorKind::UnexpectedEof.into()));
+        assert!(says_nothing(&io::ErrorKind::UnexpectedEof.into()));
+        assert!(!says_nothing(&wrap(rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+        ))));
     }
 }

@@ -1,5 +1,7 @@
 //! The first bytes of a steered connection: is it TLS, for which name, offering which protocols?
 
+mod extensions;
+
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -8,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::Alpn;
+pub(super) use extensions::has_ech;
 
 /// How long a client may take to send its ClientHello. A TLS client sends it at once; one that waits longer for the
 /// server to speak does not speak TLS and is spliced.
@@ -145,6 +148,48 @@ mod tests {
         }
     }
 
+    /// The first flight of a client that has nothing to hide and says that it has.
+    fn greased(name: &str) -> Vec<u8> {
+        use rustls::client::{EchGreaseConfig, EchMode};
+        use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128 as SUITE;
+        use rustls::crypto::hpke::Hpke;
+        let (key, _) = SUITE.generate_key_pair().unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_ech(EchMode::from(EchGreaseConfig::new(SUITE, key)))
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
+        let mut client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut out = Vec::new();
+        client.write_tls(&mut out).unwrap();
+        out
+    }
+
+    #[tokio::test]
+    async fn encrypted_client_hello_is_noticed_whatever_the_records() {
+        let bytes = greased("api.openai.com");
+        // The same message in records of a hundred bytes.
+        let mut split = Vec::new();
+        for piece in bytes[5..].chunks(100) {
+            split.extend([22, 3, 1, 0, piece.len() as u8]);
+            split.extend(piece);
+        }
+        for bytes in [bytes, split] {
+            let (hello, buffer) = read_pieces(&bytes, 64).await;
+            let Hello::Tls { sni, .. } = hello else {
+                panic!("{hello:?}");
+            };
+            assert_eq!(sni.as_deref(), Some("api.openai.com"));
+            assert!(has_ech(&buffer));
+        }
+        assert!(!has_ech(&client_hello("api.openai.com", &[b"h2"])));
+        for cut in 0..60 {
+            assert!(!has_ech(&greased("api.openai.com")[..cut]), "{cut}");
+        }
+    }
+
     #[tokio::test]
     async fn an_address_names_nothing() {
         let (hello, _) = read_pieces(&client_hello("192.0.2.1", &[]), 64).await;
@@ -153,7 +198,7 @@ mod tests {
             Hello::Tls {
                 sni: None,
                 alpn: vec![],
-                foreign_alpn: false
+                foreign_alpn: false,
             }
         );
     }
@@ -166,7 +211,7 @@ mod tests {
             Hello::Tls {
                 sni: Some("api.openai.com".into()),
                 alpn: vec![],
-                foreign_alpn: true
+                foreign_alpn: true,
             }
         );
     }

@@ -18,6 +18,11 @@ impl<S> Replay<S> {
     pub(super) fn new(prefix: BytesMut, inner: S) -> Self {
         Self { prefix, inner }
     }
+
+    /// The stream itself; what was not read of the prefix is lost.
+    pub(super) fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {

@@ -14,7 +14,7 @@ use super::authority::LEAF_VALID;
 use super::{Authority, TrustError};
 use crate::intercept::Alpn;
 
-/// Names kept. Only catalogued hosts are minted for, but `*.suffix` patterns are open-ended: a workload that walks
+/// Names kept. Catalogued hosts are minted for, and what may hide one where policy refuses that; but `*.suffix` patterns are open-ended: a workload that walks
 /// through names evicts the oldest and costs itself a key generation each.
 const MAX_LEAVES: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 /// A leaf is replaced when this much of its validity has passed.

@@ -48,7 +48,7 @@ async fn not_tls(stage: Arc<Stage>) -> Result<()> {
         check_attribution(&connection, &truth)?;
         let outcome = connection["outcome"].as_str().unwrap_or_default();
         ensure!(
-            ["not_tls", "spliced_not_tls"].contains(&outcome),
+            ["refused_not_tls", "spliced_not_tls"].contains(&outcome),
             "{name}: {connection}"
         );
     }
@@ -68,7 +68,7 @@ async fn half_hello(stage: Arc<Stage>) -> Result<()> {
     // It never becomes one; whatever else it was, it was not let into an inspected connection.
     let outcome = connection["outcome"].as_str().unwrap_or_default();
     ensure!(
-        ["client_gone", "not_tls", "spliced_not_tls"].contains(&outcome),
+        ["client_gone", "refused_not_tls", "spliced_not_tls"].contains(&outcome),
         "{connection}"
     );
     Ok(())

@@ -54,12 +54,16 @@ async fn distrust(stage: Arc<Stage>) -> Result<()> {
     let launch = stage
         .openai("distrust", &["--prompt", "Write 3 words (distrust)"])?
         .trust(&stage.lab.lab_bundle());
+    // Of a workload without a policy, the refusal passes: the SDK's own retry is not intercepted.
     let (truth, report) = stage.report(launch).await?;
-    ensure!(report["error"]["class"] == "APIConnectionError", "{report}");
-    let connections = stage.agent().await.records().connections_of(truth.pid, 1).await?;
-    for connection in &connections {
+    ensure!(report["error"].is_null(), "{report}");
+    let connections = stage.agent().await.records().connections_of(truth.pid, 2).await?;
+    for (connection, outcome) in connections
+        .iter()
+        .zip(["client_distrusts_ca", "spliced_untrusted_ca"])
+    {
         check_attribution(connection, &truth)?;
-        ensure!(connection["outcome"] == "client_distrusts_ca", "{connection}");
+        ensure!(connection["outcome"] == outcome, "{connection}");
     }
     Ok(())
 }

@@ -63,7 +63,7 @@ struct Unmapped<'a> {
 impl<'a> From<&'a Connection> for NetworkActivity<'a> {
     fn from(connection: &'a Connection) -> Self {
         let workload = view(&connection.workload);
-        let carried = matches!(connection.outcome, Outcome::Intercepted | Outcome::Spliced(_));
+        let carried = connection.outcome.is_carried();
         let (activity_id, activity_name) = match (carried, connection.closed_ms) {
             (false, _) => (4, "Fail"),
             (true, Some(_)) => (2, "Close"),
@@ -71,6 +71,8 @@ impl<'a> From<&'a Connection> for NetworkActivity<'a> {
         };
         let (action_id, action, disposition_id, disposition) = if carried {
             (1, "Allowed", 1, "Allowed")
+        } else if matches!(connection.outcome, Outcome::Refused(_) | Outcome::EchRejected) {
+            (2, "Denied", 2, "Blocked")
         } else {
             (2, "Denied", 27, "Error")
         };

@@ -34,6 +34,8 @@ pub(super) struct RequestHead {
     pub version: &'static str,
     pub method: Range<usize>,
     pub target: Range<usize>,
+    /// The host it asks: that of an absolute target, else that of the `host` field (RFC 9112, section 3.2.2).
+    pub host: Option<Range<usize>>,
     pub framing: Framing,
     pub body: BodyFields,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
@@ -105,6 +107,10 @@ pub(super) fn parse_request(input: &[u8]) -> Result<Option<RequestHead>, HeadErr
         version: if request.version == Some(0) { "1.0" } else { "1.1" },
         method: range_in(input, method.as_bytes()),
         target: range_in(input, target.as_bytes()),
+        host: match authority(target) {
+            Some(authority) => Some(range_in(input, authority.as_bytes())),
+            None => fields.host.map(|host| range_in(input, host)),
+        },
         framing,
         body: fields.body,
         expects_continue: fields.expects_continue && framing != Framing::None,
@@ -148,7 +154,8 @@ pub(super) fn parse_response(input: &[u8], bodiless: bool) -> Result<Option<Resp
 }
 
 #[derive(Default)]
-struct Fields {
+struct Fields<'h> {
+    host: Option<&'h [u8]>,
     /// `Some(true)`: exactly chunked; `Some(false)`: any other transfer coding.
     chunked: Option<bool>,
     length: Option<u64>,
@@ -159,12 +166,18 @@ struct Fields {
     alt_svc: bool,
 }
 
-impl Fields {
-    fn read(headers: &[Header<'_>]) -> Result<Self, HeadError> {
+impl<'h> Fields<'h> {
+    fn read(headers: &[Header<'h>]) -> Result<Self, HeadError> {
         let mut fields = Self::default();
         for Header { name, value } in headers {
             // The length first: most fields are told apart without comparing a byte of the name.
             match name.len() {
+                // Of two, each reader could take another one (RFC 9112, section 3.2).
+                4 if name.eq_ignore_ascii_case("host")
+                    && fields.host.replace(value.trim_ascii()).is_some() =>
+                {
+                    return Err(HeadError::Syntax);
+                }
                 6 if name.eq_ignore_ascii_case("expect") => {
                     fields.expects_continue = value.trim_ascii().eq_ignore_ascii_case(b"100-continue");
                 }
@@ -201,6 +214,13 @@ impl Fields {
         }
         Ok(fields)
     }
+}
+
+/// The authority of a target in absolute form, which a server must take instead of the `host` field.
+fn authority(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    rest.split(['/', '?', '#']).next().filter(|_| is_http)
 }
 
 /// Digits only: no sign, no list (RFC 9112, section 6.3 allows refusing lists).
@@ -261,6 +281,25 @@ mod tests {
 
     fn request(text: &str) -> Result<Option<RequestHead>, HeadError> {
         parse_request(text.as_bytes())
+    }
+
+    #[test]
+    fn the_host_is_that_of_an_absolute_target_first() {
+        let host = |text: &str| {
+            let head = parse_request(text.as_bytes()).unwrap().unwrap();
+            head.host.map(|range| text[range].to_owned())
+        };
+        assert_eq!(
+            host("GET / HTTP/1.1\r\nHost:  a:1 \r\n\r\n").as_deref(),
+            Some("a:1")
+        );
+        assert_eq!(
+            host("GET https://b/x HTTP/1.1\r\nHost: a\r\n\r\n").as_deref(),
+            Some("b")
+        );
+        assert_eq!(host("GET /?u=http://b/ HTTP/1.0\r\n\r\n"), None);
+        let two = b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
+        assert_eq!(parse_request(two).unwrap_err(), HeadError::Syntax);
     }
 
     #[test]

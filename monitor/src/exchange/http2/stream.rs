@@ -8,7 +8,9 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::{ALT_SVC, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use http::header::{
+    ALT_SVC, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue,
+};
 use http::{Request, Response};
 
 use super::{body, reason_of};
@@ -46,6 +48,10 @@ pub(super) async fn exchange(
             .uri
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str),
+        host: match parts.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()),
+        },
         body: body_fields(&parts.headers),
         length: length_of(&parts.headers, &body),
     };

@@ -73,6 +73,7 @@ impl Relay {
             version: head.version,
             method: text(&head.method),
             target: text(&head.target),
+            host: head.host.as_ref().map(text),
             body: head.body,
             length,
         };
