@@ -278,12 +278,29 @@ impl Compiled {
         })
     }
 
-    /// `policy/index/workload:cgroup`: the account's stable name. Policy names hold no `/`.
+    /// `policy/index/kind:name`: the account's stable name. Names of policies, namespaces and service accounts hold no `/`.
     fn account(&self, index: usize, per: Grouping, workload: Option<&Workload>) -> String {
-        match per {
-            Grouping::Workload => {
-                let cgroup = workload.map_or("unknown", |workload| &workload.placement.cgroup);
-                format!("{}/{index}/workload:{cgroup}", self.name)
+        let policy = &self.name;
+        let Some(placement) = workload.map(|workload| &*workload.placement) else {
+            return format!("{policy}/{index}/workload:unknown");
+        };
+        let pod = placement.pod.as_deref();
+        let namespace = pod.and_then(|pod| pod.namespace.as_deref());
+        let service_account = pod.and_then(|pod| pod.service_account.as_deref());
+        match (per, pod, namespace, service_account) {
+            // The uid is known from the first connection on, the name is not.
+            (Grouping::Pod, Some(pod), ..) => format!("{policy}/{index}/pod:{}", pod.uid),
+            (Grouping::Namespace, _, Some(namespace), _) => format!("{policy}/{index}/namespace:{namespace}"),
+            (Grouping::ServiceAccount, _, Some(namespace), Some(account)) => {
+                format!("{policy}/{index}/service_account:{namespace}/{account}")
+            }
+            _ => {
+                let cgroup = &placement.cgroup;
+                match placement.container_beside_path() {
+                    // No path has two slashes in a row.
+                    Some(container) => format!("{policy}/{index}/workload:{cgroup}//{container}"),
+                    None => format!("{policy}/{index}/workload:{cgroup}"),
+                }
             }
         }
     }
@@ -295,6 +312,8 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::event::samples;
+    use crate::identity::Pod;
 
     fn policies(text: &str) -> Policies {
         Policies::compile(&Config::parse(text, Path::new("weir.yaml")).unwrap().policies).unwrap()
@@ -318,6 +337,71 @@ policies:
         assert!(policies.any_closed());
         let all = policies.scope_of(&Placement::of_cgroup("/other"), Match::AllTls);
         assert_eq!(all, Scope::ALL_TLS);
+    }
+
+    #[test]
+    fn accounts_are_of_what_is_known() {
+        let policies = policies(
+            r#"
+policies:
+  - name: a
+    budgets:
+      - {limit: 1 token, window: 1h}
+      - {limit: 1 token, window: 1h, per: pod}
+      - {limit: 1 token, window: 1h, per: service_account}
+      - {limit: 1 token, window: 1h, per: namespace}
+"#,
+        );
+        let accounts = |workload: &Workload| -> Vec<String> {
+            let applied = policies.select(Some(workload)).budgets;
+            applied
+                .iter()
+                .map(|budget| budget.budget.key.to_string())
+                .collect()
+        };
+        let named = samples::pod_workload();
+        let cgroup = &named.placement.cgroup;
+        assert_eq!(
+            accounts(&named),
+            [
+                format!("a/0/workload:{cgroup}"),
+                format!("a/1/pod:{}", samples::POD_UID),
+                "a/2/service_account:billing/bot".to_owned(),
+                "a/3/namespace:billing".to_owned(),
+            ]
+        );
+        for key in accounts(&named) {
+            assert_eq!(policies.budget_of(&key), Some((1, 3_600_000)));
+        }
+        let unnamed = Workload {
+            placement: Arc::new(Placement {
+                pod: Some(Arc::new(Pod {
+                    uid: samples::POD_UID.into(),
+                    ..Pod::default()
+                })),
+                ..Placement::clone(&named.placement)
+            }),
+            ..Workload::clone(&named)
+        };
+        assert_eq!(
+            accounts(&unnamed)[1..3],
+            [
+                format!("a/1/pod:{}", samples::POD_UID),
+                format!("a/2/workload:{cgroup}"),
+            ]
+        );
+        assert_eq!(accounts(&unnamed)[3], format!("a/3/workload:{cgroup}"));
+        // Several containers in one cgroup, on a hybrid node.
+        let beside = Workload {
+            placement: Arc::new(Placement {
+                cgroup: "/".into(),
+                pod: None,
+                ..Placement::clone(&named.placement)
+            }),
+            ..Workload::clone(&named)
+        };
+        let account = format!("a/1/workload:///{}", "c".repeat(64));
+        assert_eq!(accounts(&beside)[1], account);
     }
 
     #[test]

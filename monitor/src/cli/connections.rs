@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::format::{ListFormat, list, number, program, text, thousands, user};
-use super::table::{self, left, right};
+use super::format::{ListFormat, list, number, place, program, text, thousands, user};
+use super::table::{self, left, right, wide};
 use super::{CliError, Target};
 use crate::api::DEFAULT_LIMIT;
 
@@ -38,6 +38,10 @@ pub(super) fn run(arguments: &Connections, out: &mut impl Write) -> Result<(), C
         left("PROGRAM", |row| program(&row["workload"])),
         left("USER", |row| user(&row["workload"])),
         right("PID", |row| text(row, "/workload/pid")),
+        left("WHERE", |row| match &row["workload"] {
+            Value::Null => text(&Value::Null, ""),
+            workload => place(workload, "/pod/namespace", "/pod/name"),
+        }),
         left("ATTRIBUTION", |row| text(row, "/attribution")),
         left("DESTINATION", destination),
         left("OUTCOME", |row| text(row, "/outcome")),
@@ -45,6 +49,18 @@ pub(super) fn run(arguments: &Connections, out: &mut impl Write) -> Result<(), C
         right("UP", |row| thousands(number(row, "/bytes_up"))),
         right("DOWN", |row| thousands(number(row, "/bytes_down"))),
         right("EXCHANGES", |row| thousands(number(row, "/exchanges"))),
+        wide("SERVICE ACCOUNT", |row| {
+            text(row, "/workload/pod/service_account")
+        }),
+        wide("CONTAINER", |row| {
+            match row["workload"]["container"]["name"].is_null() {
+                true => text(row, "/workload/container/id"),
+                false => text(row, "/workload/container/name"),
+            }
+        }),
+        wide("UNIT", |row| text(row, "/workload/unit")),
+        wide("SPIFFE ID", |row| text(row, "/workload/spiffe/id")),
+        wide("CGROUP", |row| text(row, "/workload/cgroup")),
     ];
     let records = list(&answer, "connections");
     table::write(out, arguments.output, &answer, records, &columns, |row| {

@@ -8,6 +8,8 @@ pub(super) enum ListFormat {
     /// Columns
     #[default]
     Table,
+    /// More columns
+    Wide,
     /// The agent's answer, as JSON
     Json,
     /// One name a line
@@ -80,6 +82,17 @@ pub(super) fn program(workload: &Value) -> String {
         Some(path) => clean(path.rsplit('/').next().unwrap_or(path)),
         None => text(workload, "/comm"),
     }
+}
+
+/// Where a workload runs, as short as it can be said: its pod, else its unit, else its cgroup. `pod` is the JSON pointer to
+/// the pod's name and `namespace` to its namespace.
+pub(super) fn place(workload: &Value, namespace: &str, pod: &str) -> String {
+    let known = |pointer: &str| workload.pointer(pointer).and_then(Value::as_str).map(clean);
+    known(namespace)
+        .zip(known(pod))
+        .map(|(namespace, pod)| format!("{namespace}/{pod}"))
+        .or_else(|| known("/unit"))
+        .unwrap_or_else(|| text(workload, "/cgroup"))
 }
 
 /// A duration: `950ms`, `1.25s`, `3m20s`.

@@ -13,6 +13,7 @@ use super::format::ListFormat;
 pub(super) struct Column {
     pub(super) heading: &'static str,
     pub(super) right: bool,
+    pub(super) wide: bool,
     pub(super) cell: fn(&Value) -> String,
 }
 
@@ -21,6 +22,7 @@ pub(super) const fn left(heading: &'static str, cell: fn(&Value) -> String) -> C
     Column {
         heading,
         right: false,
+        wide: false,
         cell,
     }
 }
@@ -30,6 +32,17 @@ pub(super) const fn right(heading: &'static str, cell: fn(&Value) -> String) -> 
     Column {
         heading,
         right: true,
+        wide: false,
+        cell,
+    }
+}
+
+/// A column of text that only the wide table has.
+pub(super) const fn wide(heading: &'static str, cell: fn(&Value) -> String) -> Column {
+    Column {
+        heading,
+        right: false,
+        wide: true,
         cell,
     }
 }
@@ -50,7 +63,9 @@ pub(super) fn write(
                 writeln!(out, "{}", name(record))?;
             }
         }
-        ListFormat::Table => {
+        ListFormat::Table | ListFormat::Wide => {
+            let shown = |column: &&Column| format == ListFormat::Wide || !column.wide;
+            let columns: Vec<&Column> = columns.iter().filter(shown).collect();
             let mut table = Table::new();
             table
                 .load_style(presets::NOTHING)

@@ -55,9 +55,10 @@ async fn lists() {
             "4711",
             "120",
             "2024-12-08T00:00:01Z",
-            "/system.slice/bot.service",
+            "bot.service",
         ],
     );
+    assert!(!table.1.contains("/system.slice"), "{}", table.1);
     let names = weir(socket, "workloads -o name").await;
     assert_eq!(names.1, "/usr/bin/python3.11 bot /system.slice/bot.service\n");
     let json = weir(socket, "workloads -o json").await.1;
@@ -113,6 +114,34 @@ async fn observes() {
         json.lines()
             .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
     );
+}
+
+#[tokio::test]
+async fn pods_are_shown_by_name() {
+    let fixture = Fixture::new();
+    let mut exchange = samples::exchange();
+    exchange.workload = Some(samples::pod_workload());
+    fixture.record(Event::Exchange(exchange.into())).await;
+    let mut connection = samples::connection();
+    connection.workload = Some(samples::pod_workload());
+    fixture.record(Event::Connection(connection.into())).await;
+    let server = fixture.start().await;
+    for list in ["workloads", "connections"] {
+        let table = weir(server.socket(), list).await;
+        shows(&table, &["WHERE", "billing/bot-7d9-x"]);
+        assert!(!table.1.contains("SERVICE ACCOUNT"), "{}", table.1);
+        let wide = weir(server.socket(), &format!("{list} -o wide")).await;
+        shows(
+            &wide,
+            &[
+                "SERVICE ACCOUNT",
+                " bot ",
+                "main",
+                "spiffe://example.org/ns/billing/sa/bot",
+                "/kubepods/burstable/pod",
+            ],
+        );
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::format::{ListFormat, list, number, program, text, thousands, user};
-use super::table::{self, left, right};
+use super::table::{self, left, right, wide};
 use super::{CliError, Target};
 
 #[derive(Debug, clap::Args)]
@@ -48,6 +48,7 @@ pub(super) fn run(arguments: &Usage, out: &mut impl Write) -> Result<(), CliErro
         columns.push(left("PROGRAM", |row| program(&row["workload"])));
         columns.push(left("UID", |row| text(row, "/workload/uid")));
         columns.push(left("CGROUP", |row| text(row, "/workload/cgroup")));
+        columns.push(wide("CONTAINER", |row| text(row, "/workload/container")));
     }
     if arguments.by.contains(&By::Provider) {
         columns.push(left("PROVIDER", |row| text(row, "/provider")));

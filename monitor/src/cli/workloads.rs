@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::format::{list, number, program, text, thousands, time, user};
-use super::table::{self, left, right};
+use super::format::{list, number, place, program, text, thousands, time, user};
+use super::table::{self, left, right, wide};
 use super::{CliError, List};
 
 pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<(), CliError> {
@@ -19,7 +19,15 @@ pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<(), CliError
         right("INPUT", |row| thousands(number(row, "/input"))),
         right("OUTPUT", |row| thousands(number(row, "/output"))),
         left("LAST SEEN", |row| time(number(row, "/last_seen_ms"))),
-        left("CGROUP", |row| text(row, "/cgroup")),
+        left("WHERE", |row| place(row, "/namespace", "/pod")),
+        wide("SERVICE ACCOUNT", |row| text(row, "/service_account")),
+        wide("CONTAINER", |row| match row["container_name"].is_null() {
+            true => text(row, "/container"),
+            false => text(row, "/container_name"),
+        }),
+        wide("UNIT", |row| text(row, "/unit")),
+        wide("SPIFFE ID", |row| text(row, "/spiffe")),
+        wide("CGROUP", |row| text(row, "/cgroup")),
     ];
     let records = list(&answer, "workloads");
     table::write(out, arguments.output, &answer, records, &columns, |row| {

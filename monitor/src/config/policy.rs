@@ -173,9 +173,15 @@ pub struct BudgetRule {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grouping {
-    /// Each workload has its own.
+    /// Each workload has its own: each cgroup, and each container where several share one.
     #[default]
     Workload,
+    /// Each pod has its own; outside of pods each workload.
+    Pod,
+    /// All pods of a service account share one; where it is not known, each workload has its own.
+    ServiceAccount,
+    /// All pods of a namespace share one; where it is not known, each workload has its own.
+    Namespace,
 }
 
 /// What to do about text that detectors find.

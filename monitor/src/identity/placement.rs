@@ -102,4 +102,12 @@ impl Placement {
             ..Self::default()
         }
     }
+
+    /// The container's id where the cgroup's path does not hold it, so that the cgroup alone does not tell containers
+    /// apart: on a hybrid node.
+    #[must_use]
+    pub fn container_beside_path(&self) -> Option<&str> {
+        let container = self.container.as_ref()?;
+        (!self.cgroup.contains(&container.id)).then_some(&*container.id)
+    }
 }

@@ -8,7 +8,7 @@ use lru::LruCache;
 use serde::Serialize;
 
 use crate::event::{Connection, Exchange, ShortText, Verdict};
-use crate::identity::Workload;
+use crate::identity::{Placement, Workload};
 
 /// Workloads with totals of their own. The one not seen for longest makes room; its figures stay in the sums, under no
 /// workload.
@@ -110,6 +110,20 @@ pub struct WorkloadTotal {
     pub user: Option<String>,
     /// Path in the cgroup2 hierarchy.
     pub cgroup: Arc<str>,
+    /// The systemd unit.
+    pub unit: Option<String>,
+    /// The container's id.
+    pub container: Option<String>,
+    /// The container's name.
+    pub container_name: Option<String>,
+    /// The pod's namespace.
+    pub namespace: Option<String>,
+    /// The pod's name.
+    pub pod: Option<String>,
+    /// The pod's service account.
+    pub service_account: Option<String>,
+    /// The SPIFFE id.
+    pub spiffe: Option<String>,
     /// The process seen last.
     pub last_pid: u32,
     /// When it was seen last, Unix milliseconds.
@@ -144,6 +158,9 @@ pub struct WorkloadKey {
     pub uid: u32,
     /// Path in the cgroup2 hierarchy.
     pub cgroup: Arc<str>,
+    /// The container's id, where the path does not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Arc<str>>,
 }
 
 impl WorkloadKey {
@@ -152,6 +169,7 @@ impl WorkloadKey {
             exe: workload.exe.as_deref().map(Arc::from),
             uid: workload.uid,
             cgroup: workload.placement.cgroup.as_str().into(),
+            container: workload.placement.container_beside_path().map(Arc::from),
         }
     }
 }
@@ -159,6 +177,7 @@ impl WorkloadKey {
 #[derive(Debug)]
 struct Row {
     user: Option<String>,
+    placement: Arc<Placement>,
     last_pid: u32,
     last_seen_ms: u64,
     connections: u64,
@@ -214,12 +233,16 @@ impl Totals {
         }
         let row = self.rows.get_or_insert_mut(key, || Row {
             user: None,
+            placement: Arc::clone(&workload.placement),
             last_pid: 0,
             last_seen_ms: 0,
             connections: 0,
             models: Models::new(),
         });
         row.last_pid = workload.pid;
+        if !Arc::ptr_eq(&row.placement, &workload.placement) {
+            row.placement = Arc::clone(&workload.placement);
+        }
         row.last_seen_ms = row.last_seen_ms.max(seen_ms);
         if row.user != workload.user {
             row.user.clone_from(&workload.user);
@@ -234,11 +257,20 @@ impl Totals {
             .map(|(key, row)| {
                 let mut counts = Counts::default();
                 row.models.iter().for_each(|(_, more)| counts.add(more));
+                let placement = &row.placement;
+                let (container, pod) = (placement.container.as_ref(), placement.pod.as_deref());
                 WorkloadTotal {
                     exe: key.exe.clone(),
                     uid: key.uid,
                     user: row.user.clone(),
                     cgroup: key.cgroup.clone(),
+                    unit: placement.unit.clone(),
+                    container: container.map(|container| container.id.clone()),
+                    container_name: container.and_then(|container| container.name.clone()),
+                    namespace: pod.and_then(|pod| pod.namespace.clone()),
+                    pod: pod.and_then(|pod| pod.name.clone()),
+                    service_account: pod.and_then(|pod| pod.service_account.clone()),
+                    spiffe: placement.spiffe.as_ref().map(|spiffe| spiffe.id.clone()),
                     last_pid: row.last_pid,
                     last_seen_ms: row.last_seen_ms,
                     connections: row.connections,
