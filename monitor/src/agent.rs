@@ -29,7 +29,7 @@ use crate::api::{ApiError, ApiServer};
 use crate::config::Config;
 use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
-use crate::identity::{EvidenceOptions, Identity};
+use crate::identity::{EvidenceOptions, Identity, PodNames, Whereabouts};
 use crate::intercept::{Distrust, Interceptor, Live, Workers};
 use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, Pinning, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
@@ -143,6 +143,8 @@ impl Agent {
         let endpoints = Endpoints::of(&config)?;
         let policies =
             Policies::compile(&config.policies).map_err(|e| AgentError::Configuration(e.to_string()))?;
+        let whereabouts =
+            Whereabouts::find(&config.identity).map_err(|e| AgentError::Configuration(e.to_string()))?;
         let clock = Arc::new(SystemClock::new());
         let ledger = Ledger::open(&config.node.state_dir, clock.clone())?;
         ledger.redefine(|key| policies.budget_of(key));
@@ -179,10 +181,12 @@ impl Agent {
             hash_limit_bytes: config.identity.hash_limit_bytes,
         };
         let identity = Arc::new(Identity::new(kernel.clone(), &mount, &attached, evidence));
+        let pod_names = PodNames::start(whereabouts, identity.placements());
         let interceptor = Arc::new(Interceptor {
             node,
             kernel: kernel.clone(),
             identity,
+            pod_names,
             catalog: ArcSwap::from_pointee(endpoints.catalog),
             leaves,
             upstreams: ArcSwap::from_pointee(endpoints.upstreams),

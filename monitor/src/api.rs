@@ -62,6 +62,10 @@ pub struct NodeStatus {
     pub programs: BTreeMap<String, String>,
     /// Kernel counters by reason.
     pub kernel_events: BTreeMap<String, u64>,
+    /// Where the names of pods come from, each with its state in words.
+    pub names: BTreeMap<String, String>,
+    /// Pods that are known by name.
+    pub pods: usize,
     /// Network namespaces with a listener.
     pub namespaces: usize,
     /// Cgroups whose connections are treated in another way than those of the cgroup above them.

@@ -16,8 +16,11 @@
 mod ancestry;
 mod attribution;
 mod cgroup;
+mod cri;
 mod epoch;
 mod hash;
+mod kubelet;
+mod kubernetes;
 mod namespaces;
 mod netns;
 mod owners;
@@ -26,6 +29,7 @@ mod process;
 mod procfs;
 mod program;
 mod sighting;
+mod spiffe;
 mod user;
 mod workload;
 
@@ -36,6 +40,7 @@ use monitor_common::FlowRecord;
 
 pub use self::attribution::{Attribution, AttributionReason};
 pub use self::hash::{ExeHash, Sha256};
+pub use self::kubernetes::{PodNames, Whereabouts, WhereaboutsError};
 pub use self::namespaces::{NamespaceChanges, Namespaces};
 pub use self::netns::Netns;
 pub use self::owners::{socket_owners, sockets_of};

@@ -14,7 +14,7 @@ use self::bypasses::Bypasses;
 pub use self::bypasses::ReadCounter;
 use self::models::Models;
 use self::process::ProcessCollector;
-use self::pulled::PulledCounters;
+use self::pulled::{PulledCounters, PulledGauge};
 use crate::event::{Bypass, Connection, Exchange};
 
 /// Most distinct values of the `model` label, which workloads choose; later ones count as [`OTHER_MODEL`].
@@ -204,6 +204,38 @@ impl Metrics {
             Box::new(read),
         )?;
         Ok(self.registry.register(Box::new(counters))?)
+    }
+
+    /// Adds `weir_name_source_events_total{event}`, read at each scrape: `read` gives each event once.
+    ///
+    /// # Errors
+    ///
+    /// It was added before.
+    pub fn add_name_sources(
+        &self,
+        read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let counters = PulledCounters::new(
+            "weir_name_source_events_total",
+            "Lists, watches and errors of those who name pods.",
+            "event",
+            Box::new(read),
+        )?;
+        Ok(self.registry.register(Box::new(counters))?)
+    }
+
+    /// Adds `weir_pods`, read at each scrape.
+    ///
+    /// # Errors
+    ///
+    /// It was added before.
+    pub fn add_pods(&self, read: impl Fn() -> usize + Send + Sync + 'static) -> Result<(), MetricsError> {
+        let gauge = PulledGauge::new(
+            "weir_pods",
+            "Pods of this node that are known by name.",
+            Box::new(read),
+        )?;
+        Ok(self.registry.register(Box::new(gauge))?)
     }
 
     /// Adds `weir_placement_errors_total{reason}`, read at each scrape: `read` gives each reason once.

@@ -53,6 +53,14 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         let conflicts = ("conflicting_containers", identity.placements().conflicts());
         scopes.lock().errors().into_iter().chain([conflicts]).collect()
     })?;
+    let for_names = parts.clone();
+    parts
+        .metrics
+        .add_name_sources(move || for_names.interceptor.pod_names.counters())?;
+    let for_pods = parts.clone();
+    parts
+        .metrics
+        .add_pods(move || for_pods.interceptor.pod_names.known())?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
     let (for_node, for_missing) = (parts.clone(), parts.clone());
     let (live, ledger) = (
@@ -102,6 +110,14 @@ fn node(parts: &Parts, ca_certificate: PathBuf) -> NodeStatus {
             .into_iter()
             .map(|(reason, n)| (reason.to_owned(), n))
             .collect(),
+        names: parts
+            .interceptor
+            .pod_names
+            .sources()
+            .into_iter()
+            .map(|(source, state)| (source.to_owned(), state))
+            .collect(),
+        pods: parts.interceptor.pod_names.known(),
         namespaces: parts.namespaces.lock().listening(),
         scopes: parts.scopes.lock().rows(),
         open_connections: parts.interceptor.live.len(),

@@ -52,6 +52,8 @@ impl Fixture {
                 cgroup: "/sys/fs/cgroup".into(),
                 programs: BTreeMap::from([("connect4".into(), "attached".into())]),
                 kernel_events: BTreeMap::from([("redirected".into(), 7)]),
+                names: BTreeMap::from([("cri".into(), "off".into())]),
+                pods: 5,
                 namespaces: 2,
                 scopes: 4,
                 open_connections: 1,

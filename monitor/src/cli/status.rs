@@ -57,12 +57,14 @@ fn write(out: &mut impl Write, status: &Value) -> Result<(), CliError> {
         ("node CA", text(status, "/ca_certificate")),
         ("namespaces", text(status, "/namespaces")),
         ("scopes", text(status, "/scopes")),
+        ("pods", text(status, "/pods")),
         ("open connections", text(status, "/open_connections")),
     ];
     for (name, value) in fields {
         writeln!(out, "{name:<18}{value}")?;
     }
     for (heading, key) in [
+        ("names of pods", "names"),
         ("kernel programs", "programs"),
         ("kernel events", "kernel_events"),
     ] {

@@ -22,7 +22,7 @@ use super::live::Live;
 use super::steered::Steered;
 use crate::event::{Connection, Event, Outcome};
 use crate::exchange::Node;
-use crate::identity::{Attribution, AttributionReason, Identity, Netns};
+use crate::identity::{Attribution, AttributionReason, Identity, Netns, PodNames};
 use crate::kernel::Kernel;
 use crate::selftest::SelfTest;
 use crate::trust::{Leaves, Upstreams};
@@ -35,6 +35,8 @@ pub struct Interceptor {
     pub kernel: Arc<Kernel>,
     /// Flow records → workloads.
     pub identity: Arc<Identity>,
+    /// The names of pods, which placements have as soon as they are known.
+    pub pod_names: PodNames,
     /// Server names → providers.
     pub catalog: ArcSwap<Catalog>,
     /// Certificates shown to clients.

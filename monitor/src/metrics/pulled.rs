@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Counter, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 type Read = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
@@ -43,6 +43,43 @@ impl Collector for PulledCounters {
             .map(|(value, count)| labelled(&[(self.label, value)], count))
             .collect();
         family(&self.desc, MetricType::COUNTER, metrics)
+    }
+}
+
+/// One gauge without labels.
+pub(super) struct PulledGauge {
+    desc: Desc,
+    read: Box<dyn Fn() -> usize + Send + Sync>,
+}
+
+impl PulledGauge {
+    pub(super) fn new(
+        name: &str,
+        help: &str,
+        read: Box<dyn Fn() -> usize + Send + Sync>,
+    ) -> Result<Self, prometheus::Error> {
+        let desc = Desc::new(name.to_owned(), help.to_owned(), Vec::new(), HashMap::new())?;
+        Ok(Self { desc, read })
+    }
+}
+
+impl Collector for PulledGauge {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut gauge = Gauge::default();
+        gauge.set_value((self.read)() as f64);
+        family(&self.desc, MetricType::GAUGE, vec![Metric::from_gauge(gauge)])
+    }
+}
+
+impl fmt::Debug for PulledGauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PulledGauge")
+            .field("desc", &self.desc)
+            .finish_non_exhaustive()
     }
 }
 
