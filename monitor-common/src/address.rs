@@ -46,6 +46,21 @@ impl NormalAddr {
         self.words[0] == 0 && self.words[1] == 0 && self.words[2] == MAPPED_PREFIX
     }
 
+    /// Whether it leads to this host by its form alone: a loopback address, or the unspecified one, which is taken for it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_own_host(&self) -> bool {
+        let [first, second, third, fourth] = self.words;
+        if first != 0 || second != 0 {
+            return false;
+        }
+        match third {
+            0 => fourth == 0 || fourth == 1_u32.to_be(),
+            MAPPED_PREFIX => fourth == 0 || u32::from_be(fourth) >> 24 == 127,
+            _ => false,
+        }
+    }
+
     /// The words of the IPv6 form, each in network byte order.
     #[inline(always)]
     #[must_use]
@@ -123,5 +138,31 @@ mod tests {
             IpAddr::V6(Ipv6Addr::LOCALHOST)
         );
         assert!(!NormalAddr::LOOPBACK_V6.is_v4());
+    }
+
+    #[test]
+    fn this_host_is_told_by_the_address() {
+        let own = |address: &str| NormalAddr::from(address.parse::<IpAddr>().unwrap()).is_own_host();
+        for address in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "0.0.0.0",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(own(address), "{address}");
+        }
+        for address in [
+            "128.0.0.1",
+            "0.0.0.1",
+            "192.0.2.1",
+            "::2",
+            "2001:db8::1",
+            "::ffff:8.8.8.8",
+            "1::",
+        ] {
+            assert!(!own(address), "{address}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Ways around the agent: one closed list, which the counters, the events and the records share.
 
-use crate::Reason;
+use crate::{Reason, Scope};
 
 macro_rules! bypasses {
     ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal, $passed:ident, $refused:ident;)+) => {
@@ -54,11 +54,38 @@ bypasses! {
     UnmarkedAddress => "unmarked_address", PassedUnmarkedAddress, RefusedUnmarkedAddress;
 }
 
+impl Bypass {
+    /// Whether it is refused in a scope; else it passes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_refused(self, scope: Scope) -> bool {
+        match self {
+            Self::Quic | Self::OlderQuic => !scope.has(Scope::PASS_QUIC),
+            Self::AgentDown => scope.has(Scope::CLOSED),
+            _ => scope.has(Scope::DENY_BYPASS),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::Bypass;
+    use crate::Scope;
+
+    #[test]
+    fn each_is_refused_by_its_own_flag() {
+        for bypass in Bypass::ALL {
+            let (flag, refused) = match bypass {
+                Bypass::Quic | Bypass::OlderQuic => (Scope::PASS_QUIC, false),
+                Bypass::AgentDown => (Scope::CLOSED, true),
+                _ => (Scope::DENY_BYPASS, true),
+            };
+            assert_eq!(bypass.is_refused(flag), refused, "{}", bypass.name());
+            assert_eq!(bypass.is_refused(Scope::NONE), !refused, "{}", bypass.name());
+        }
+    }
 
     #[test]
     fn discriminants_are_indices_and_counters_are_distinct() {

@@ -12,6 +12,13 @@ pub const KIND_EXIT: u32 = 3;
 /// [`BypassEvent`].
 pub const KIND_BYPASS: u32 = 4;
 
+/// [`CgroupEvent`].
+pub const KIND_CGROUP: u32 = 5;
+
+/// Bytes of a cgroup's path that are kept, its NUL included. Longer ones are cut, and can be read from the file system.
+/// A pod's container with its uid and the runtime's id needs about 180.
+pub const CGROUP_PATH_BYTES: usize = 256;
+
 /// A process executed a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
@@ -89,7 +96,26 @@ pub struct BypassEvent {
     pub comm: [u8; COMM_BYTES],
 }
 
+/// A cgroup of the cgroup2 hierarchy was made or removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct CgroupEvent {
+    /// [`KIND_CGROUP`].
+    pub kind: u32,
+    /// 1 when it was removed, 0 when it was made.
+    pub removed: u32,
+    /// The inode number of its directory.
+    pub id: u64,
+    /// How many levels it is below the root.
+    pub level: u32,
+    /// Keeps the layout free of implicit padding.
+    pub reserved: u32,
+    /// Its path from the root, beginning with `/`, NUL-terminated, cut when longer.
+    pub path: [u8; CGROUP_PATH_BYTES],
+}
+
 const _: () = {
+    assert!(size_of::<CgroupEvent>() == 24 + CGROUP_PATH_BYTES);
     assert!(size_of::<ExecEvent>() == 24 + FILENAME_BYTES);
     assert!(size_of::<ForkEvent>() == 24);
     assert!(size_of::<ExitEvent>() == 16);

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "aya::Pod is an unsafe trait: a promise about layout")]
 
-use crate::event::{BypassEvent, ExecEvent, ExitEvent, ForkEvent};
+use crate::event::{BypassEvent, CgroupEvent, ExecEvent, ExitEvent, ForkEvent};
 use crate::process::ProcessRow;
 use crate::{AgentRow, FlowRecord, ListenerPorts, NormalAddr, Scope, TupleKey};
 
@@ -24,6 +24,7 @@ pod!(
     ForkEvent,
     ExitEvent,
     BypassEvent,
+    CgroupEvent,
     AgentRow,
     Scope
 );

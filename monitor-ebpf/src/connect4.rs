@@ -20,8 +20,8 @@ pub(crate) fn redirect_v4(ctx: SockAddrContext) -> i32 {
                 (*ctx.sock_addr).user_port = port;
             }
             count(Reason::Redirected);
+            PROCEED
         }
-        Err(reason) => count(reason),
+        Err(returned) => returned,
     }
-    PROCEED
 }

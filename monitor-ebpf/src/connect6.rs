@@ -25,8 +25,8 @@ pub(crate) fn redirect_v6(ctx: SockAddrContext) -> i32 {
             // SAFETY: a field this hook may write.
             unsafe { (*ctx.sock_addr).user_port = port };
             count(Reason::Redirected);
+            PROCEED
         }
-        Err(reason) => count(reason),
+        Err(returned) => returned,
     }
-    PROCEED
 }

@@ -4,11 +4,12 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
+use monitor_common::AgentRow;
 use monitor_common::event::{ExitEvent, KIND_EXIT};
 
 use crate::events::send;
 use crate::globals::EXIT_GROUP_DEAD_AT;
-use crate::maps::PROCESSES;
+use crate::maps::{AGENT, AGENTS, PROCESSES};
 
 /// Forgets the process, and tells the agent.
 ///
@@ -28,6 +29,9 @@ pub(crate) fn process_exited(ctx: TracePointContext) -> u32 {
     }
     // A process from before the agent has no row.
     let _ = PROCESSES.remove(tgid);
+    if AGENTS.get_ptr(tgid).is_some() {
+        forget_agent(tgid);
+    }
     // SAFETY: a helper without arguments.
     let boottime_ns = unsafe { bpf_ktime_get_boot_ns() };
     send(&ExitEvent {
@@ -36,4 +40,18 @@ pub(crate) fn process_exited(ctx: TracePointContext) -> u32 {
         boottime_ns,
     });
     0
+}
+
+/// An agent that ended, however it did: its id may be given to another process, and nobody accepts any more.
+#[inline(always)]
+fn forget_agent(tgid: u32) {
+    let _ = AGENTS.remove(tgid);
+    if let Some(agent) = AGENT.get_ptr_mut(0) {
+        // SAFETY: a value of our own type, checked for null. The agent that wrote it is gone; one that takes over
+        // at this moment beats again.
+        let agent: &mut AgentRow = unsafe { &mut *agent };
+        if agent.tgid == tgid {
+            agent.heartbeat_ns = 0;
+        }
+    }
 }

@@ -14,6 +14,22 @@ pub(crate) static NEWTASK_PID_AT: Global<u32> = Global::new(8);
 #[unsafe(no_mangle)]
 pub(crate) static NEWTASK_FLAGS_AT: Global<u32> = Global::new(32);
 
+/// Where `cgroup:cgroup_mkdir` and `cgroup:cgroup_rmdir` have the hierarchy's id.
+#[unsafe(no_mangle)]
+pub(crate) static CGROUP_ROOT_AT: Global<u32> = Global::new(8);
+
+/// Where they have the cgroup's level.
+#[unsafe(no_mangle)]
+pub(crate) static CGROUP_LEVEL_AT: Global<u32> = Global::new(12);
+
+/// Where they have the cgroup's id.
+#[unsafe(no_mangle)]
+pub(crate) static CGROUP_ID_AT: Global<u32> = Global::new(16);
+
+/// Where they have the `__data_loc` of the cgroup's path.
+#[unsafe(no_mangle)]
+pub(crate) static CGROUP_PATH_AT: Global<u32> = Global::new(24);
+
 /// Where `sched:sched_process_exit` says that the process's last thread ends; 0 on kernels that do not say.
 #[unsafe(no_mangle)]
 pub(crate) static EXIT_GROUP_DEAD_AT: Global<u32> = Global::new(0);

@@ -8,7 +8,10 @@
 //!    address and port. It is there by the time the agent's `accept` returns.
 //! 4. `getpeername4`, `getpeername6` let the workload see the address it asked for.
 //!
-//! Beside them `exec`, `fork` and `exit` keep the process table. Nothing reads a kernel structure's fields, so one
+//! What cannot be sent to the agent is decided in `bypass`, by the scope of its cgroup: it passes or is refused, and is
+//! counted and reported either way. `sendmsg4` and `sendmsg6` bring UDP sockets there that are not connected.
+//!
+//! Beside them `exec`, `fork` and `exit` keep the process table, and `cgroup` tells of new cgroups. Nothing reads a kernel structure's fields, so one
 //! object runs on every kernel that has the hooks.
 
 #![cfg_attr(target_arch = "bpf", no_std)]
@@ -18,9 +21,12 @@
     reason = "helpers, contexts and map values are raw pointers the verifier checks"
 )]
 
+mod bypass;
+mod cgroup;
 mod connect4;
 mod connect6;
 mod count;
+mod datagram;
 mod dns;
 mod events;
 mod exec;
@@ -31,7 +37,11 @@ mod getpeername6;
 mod globals;
 mod maps;
 mod peer;
+mod port;
 mod redirect;
+mod scope;
+mod sendmsg4;
+mod sendmsg6;
 mod sock_ops;
 
 /// Several helpers are for GPL-compatible programs only.

@@ -3,10 +3,11 @@
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkStorage};
 use aya_ebpf::macros::btf_map;
-use monitor_common::event::ExecEvent;
+use monitor_common::event::CgroupEvent;
 use monitor_common::process::ProcessRow;
 use monitor_common::{AgentRow, FlowRecord, ListenerPorts, NormalAddr, Reason, Scope, TupleKey, capacity};
 
+use crate::bypass::{Passed, Report, ReportKey};
 use crate::dns::Scratch;
 
 /// LLM hosts' addresses → until when they are marked, nanoseconds of `CLOCK_BOOTTIME`. Written by `dns` and the agent.
@@ -46,9 +47,13 @@ pub(crate) static FLOWS: SkStorage<FlowRecord> = SkStorage::new();
 #[btf_map]
 pub(crate) static TUPLES: HashMap<TupleKey, FlowRecord, { capacity::TUPLES }> = HashMap::new();
 
-/// Cookie of a network namespace without listener → when that was last reported. Bounds the reports.
+/// What was let pass knowingly, on its socket. Only the programs use it.
 #[btf_map]
-pub(crate) static MISSING_REPORTED: LruHashMap<u64, u64, { capacity::LISTENERS }> = LruHashMap::new();
+pub(crate) static PASSED: SkStorage<Passed> = SkStorage::new();
+
+/// Cgroup and reason → the last report of a bypass. Bounds the reports. Only the programs use it.
+#[btf_map]
+pub(crate) static REPORTED: LruHashMap<ReportKey, Report, { capacity::REPORTED }> = LruHashMap::new();
 
 /// Process id → what it executed when. Read by the agent.
 #[btf_map]
@@ -73,4 +78,4 @@ pub(crate) static COUNTERS: PerCpuArray<u64, { Reason::ALL.len() }> = PerCpuArra
 
 /// What happened, for the agent. The type only names the largest record.
 #[btf_map]
-pub(crate) static EVENTS: RingBuf<ExecEvent, { capacity::EVENT_RING_BYTES }> = RingBuf::new();
+pub(crate) static EVENTS: RingBuf<CgroupEvent, { capacity::EVENT_RING_BYTES }> = RingBuf::new();

@@ -1,74 +1,133 @@
 //! What connect4 and connect6 share: whether a connection is sent to the agent, and the record it leaves behind.
 //!
-//! The order keeps an untouched connection cheap: one lookup by address decides for almost all of them. The record is
-//! written before the destination: a connection that cannot be attributed is not redirected.
+//! The order keeps an untouched connection cheap: one lookup by address and one read of the agent's row decide for almost
+//! all of them. The record is written before the destination: a connection that cannot be attributed is not redirected.
 
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_ktime_get_boot_ns};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use aya_ebpf::programs::SockAddrContext;
 use monitor_common::flow::{FLAG_MARKED, FLAG_V6_SOCKET};
-use monitor_common::{ABI_VERSION, COMM_BYTES, FlowRecord, NormalAddr, Reason};
+use monitor_common::{ABI_VERSION, AgentRow, Bypass, COMM_BYTES, FlowRecord, NormalAddr, Reason, Scope};
 
-use crate::events::report_missing_listener;
-use crate::maps::{ADDRESSES, AGENTS, FLOWS, LISTENERS, PORTS, PROCESSES};
+use crate::bypass::{self, Way};
+use crate::count::count;
+use crate::maps::{ADDRESSES, AGENTS, FLOWS, LISTENERS, PROCESSES};
+use crate::port::intercepted;
+use crate::scope;
 
-/// What a connect hook returns to let the call go on.
+/// What a connect or sendmsg hook returns to let the call go on.
 pub(crate) const PROCEED: i32 = 1;
+/// What it returns to let the call fail, with EPERM where it did not say otherwise.
+pub(crate) const REFUSE: i32 = 0;
 
 const IPPROTO_TCP: u32 = 6;
-const IPPROTO_UDP: u32 = 17;
+pub(crate) const IPPROTO_UDP: u32 = 17;
 
-/// Decides about a connection to `address`. Returns the port of the listener to send it to, network byte order as the
-/// context has it, once the record is in the socket's storage; or why the connection passes as it is.
+/// Why a connection is not sent to the agent.
+enum Detour {
+    /// It is none of the agent's business.
+    Passes(Reason),
+    /// It is, and cannot be.
+    Bypass(Bypass),
+}
+
+/// Decides about a connection to `address`: the port of the listener to send it to, network byte order as the context has
+/// it, once the record is in the socket's storage; or what the hook returns for a connection that is not redirected.
 #[inline(always)]
-pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> Result<u32, Reason> {
-    // SAFETY: read at once, before anything else touches the map.
-    let expires_ns = match unsafe { ADDRESSES.get(address) } {
-        Some(expires_ns) => *expires_ns,
-        None => return Err(Reason::PassedNotMarked),
-    };
-    let pid_tgid = bpf_get_current_pid_tgid();
-    let tgid = (pid_tgid >> 32) as u32;
-    if AGENTS.get_ptr(tgid).is_some() {
-        return Err(Reason::PassedAgent);
-    }
+pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> Result<u32, i32> {
     // SAFETY: fields of the context, whole words as the verifier wants them.
     let (port, protocol) = unsafe {
         let port = core::ptr::read_volatile(&raw const (*ctx.sock_addr).user_port);
         (u16::from_be(port as u16), (*ctx.sock_addr).protocol)
     };
-    if !intercepted(port) {
-        return Err(Reason::PassedPort);
+    let Some(agent) = scope::agent() else {
+        return Err(PROCEED);
+    };
+    let detour = match route(ctx, agent, address, port, protocol, flags) {
+        Ok(listener_port) => return Ok(u32::from(listener_port.to_be())),
+        Err(detour) => detour,
+    };
+    match detour {
+        Detour::Passes(reason) => {
+            count(reason);
+            Err(PROCEED)
+        }
+        Detour::Bypass(bypass) => Err(bypass::settle(
+            ctx,
+            agent,
+            &Way {
+                bypass,
+                address,
+                port,
+                protocol,
+            },
+        )),
     }
+}
+
+/// The port of the listener, host byte order, or why not there.
+#[inline(always)]
+fn route(
+    ctx: &SockAddrContext,
+    agent: &AgentRow,
+    address: NormalAddr,
+    port: u16,
+    protocol: u32,
+    flags: u32,
+) -> Result<u16, Detour> {
+    let marked = mark_of(address);
+    let pid_tgid = bpf_get_current_pid_tgid();
+    let tgid = (pid_tgid >> 32) as u32;
+    let flags = match marked {
+        Ok(()) => {
+            if AGENTS.get_ptr(tgid).is_some() {
+                bypass::note_passed(ctx, address, port);
+                return Err(Detour::Passes(Reason::PassedAgent));
+            }
+            if !intercepted(port) {
+                return Err(Detour::Passes(Reason::PassedPort));
+            }
+            flags | FLAG_MARKED
+        }
+        Err(reason) => {
+            let wanted = agent.any_scope.has(Scope::ALL_TLS);
+            if !(wanted || tgid == agent.tgid) || !intercepted(port) || address.is_own_host() {
+                return Err(Detour::Passes(reason));
+            }
+            if AGENTS.get_ptr(tgid).is_some() {
+                bypass::note_passed(ctx, address, port);
+                return Err(Detour::Passes(reason));
+            }
+            if !scope::of_current(agent).has(Scope::ALL_TLS) {
+                return Err(Detour::Passes(reason));
+            }
+            flags
+        }
+    };
     match protocol {
         IPPROTO_TCP => {}
-        IPPROTO_UDP => return Err(Reason::PassedQuic),
-        _ => return Err(Reason::PassedProtocol),
+        IPPROTO_UDP => return Err(Detour::Bypass(Bypass::Quic)),
+        _ => return Err(Detour::Bypass(Bypass::Protocol)),
     }
     // SAFETY: a helper without arguments.
     let now_ns = unsafe { bpf_ktime_get_boot_ns() };
-    if now_ns >= expires_ns {
-        // Another CPU may have removed it: gone either way.
-        let _ = ADDRESSES.remove(address);
-        return Err(Reason::AddressExpired);
+    if !agent.is_alive(now_ns) {
+        return Err(Detour::Bypass(Bypass::AgentDown));
     }
     // SAFETY: the verifier knows `sk` in this context as a socket that is never null.
     if unsafe { (*(*ctx.sock_addr).__bindgen_anon_1.sk).bound_dev_if } != 0 {
-        return Err(Reason::PassedBoundDevice);
+        return Err(Detour::Bypass(Bypass::BoundDevice));
     }
     // SAFETY: the context of this hook.
     let netns_cookie = unsafe { bpf_get_netns_cookie(ctx.sock_addr.cast()) };
     let listener_port = match listener(netns_cookie, address, flags) {
-        0 => {
-            report_missing_listener(netns_cookie, tgid, address, port);
-            return Err(Reason::PassedNoListener);
-        }
+        0 => return Err(Detour::Bypass(Bypass::NoListener)),
         port => port,
     };
     // SAFETY: the map's own helper on this context's socket; null is handled.
     let record = unsafe { FLOWS.get_or_insert_ptr_mut(ctx, None) };
     if record.is_null() {
-        return Err(Reason::PassedNoStorage);
+        return Err(Detour::Bypass(Bypass::NoStorage));
     }
     let (start_boottime_ns, exec_boottime_ns) = process_times(tgid);
     let uid_gid = bpf_get_current_uid_gid();
@@ -77,7 +136,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
     unsafe {
         *record = FlowRecord {
             version: ABI_VERSION,
-            flags: flags | FLAG_MARKED,
+            flags,
             orig_addr: address,
             orig_port: port,
             listener_port,
@@ -95,14 +154,23 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
             exec_boottime_ns,
         };
     }
-    Ok(u32::from(listener_port.to_be()))
+    Ok(listener_port)
 }
 
+/// Whether the address is marked, and if not, what a connection that passes for it is counted as.
 #[inline(always)]
-fn intercepted(port: u16) -> bool {
-    PORTS
-        .get(u32::from(port >> 6))
-        .is_some_and(|word| word & (1 << (port & 63)) != 0)
+fn mark_of(address: NormalAddr) -> Result<(), Reason> {
+    // SAFETY: read at once, before anything else touches the map.
+    let Some(expires_ns) = (unsafe { ADDRESSES.get(address) }) else {
+        return Err(Reason::PassedNotMarked);
+    };
+    // SAFETY: a helper without arguments.
+    if unsafe { bpf_ktime_get_boot_ns() } < *expires_ns {
+        return Ok(());
+    }
+    // Another CPU may have removed it: gone either way.
+    let _ = ADDRESSES.remove(address);
+    Err(Reason::AddressExpired)
 }
 
 /// The listener for a socket: an IPv6 socket that asked for a mapped address talks IPv4. 0 when there is none.

@@ -66,7 +66,13 @@ fn accepted(ctx: &SockOpsContext) {
         return;
     };
     let port = ctx.local_port();
-    if port != u32::from(listener.v4) && port != u32::from(listener.v6) {
+    let ours = [
+        listener.v4,
+        listener.v6,
+        listener.draining_v4,
+        listener.draining_v6,
+    ];
+    if !ours.iter().any(|own| port == u32::from(*own)) {
         return;
     }
     let Some(key) = key(ctx, End::Listener) else {

@@ -122,6 +122,7 @@ impl Identity {
                 self.processes.forked(*tgid, *parent_tgid, *boottime_ns);
             }
             KernelEvent::Exit { tgid, .. } => self.processes.exited(*tgid),
+            KernelEvent::Cgroup { id, path, removed } => self.placements.on_cgroup(*id, path, *removed),
             KernelEvent::Bypass { .. } => {}
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use monitor_common::Bypass;
 use parking_lot::Mutex;
 
 use super::older::Older;
@@ -87,7 +88,10 @@ impl Keeper {
                 }
             }
             KernelEvent::Bypass {
-                tgid, netns_cookie, ..
+                reason: Bypass::NoListener,
+                tgid,
+                netns_cookie,
+                ..
             } => {
                 let netns = namespaces
                     .of_process(tgid)
@@ -100,7 +104,10 @@ impl Keeper {
                     ),
                 }
             }
-            KernelEvent::Fork { .. } | KernelEvent::Exit { .. } => {}
+            KernelEvent::Bypass { .. }
+            | KernelEvent::Cgroup { .. }
+            | KernelEvent::Fork { .. }
+            | KernelEvent::Exit { .. } => {}
         }
     }
 

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use aya::maps::{MapData, RingBuf};
 use monitor_common::event::{
-    BypassEvent, ExecEvent, ExitEvent, ForkEvent, KIND_BYPASS, KIND_EXEC, KIND_EXIT, KIND_FORK,
+    BypassEvent, CGROUP_PATH_BYTES, CgroupEvent, ExecEvent, ExitEvent, ForkEvent, KIND_BYPASS, KIND_CGROUP,
+    KIND_EXEC, KIND_EXIT, KIND_FORK,
 };
 use monitor_common::process::{FILENAME_BYTES, until_nul};
 use monitor_common::{Bypass, COMM_BYTES};
@@ -72,6 +73,15 @@ pub enum KernelEvent {
         protocol: u8,
         /// How many of the same cgroup and reason were not reported since the last event.
         unreported: u32,
+    },
+    /// A cgroup of the cgroup2 hierarchy was made or removed, anywhere on the host.
+    Cgroup {
+        /// The inode number of its directory.
+        id: u64,
+        /// Its path from the root of the hierarchy, beginning with `/`, cut to 255 bytes.
+        path: String,
+        /// Whether it was removed; else it was made. The scope of a removed one is gone.
+        removed: bool,
     },
 }
 
@@ -164,6 +174,15 @@ fn parse_kind(kind: u32, bytes: &[u8]) -> Option<KernelEvent> {
             boottime_ns: u64_at(bytes, offset_of!(ExitEvent, boottime_ns))?,
         },
         KIND_BYPASS => bypass(bytes)?,
+        KIND_CGROUP => {
+            let at = offset_of!(CgroupEvent, path);
+            let path = until_nul(bytes.get(at..at + CGROUP_PATH_BYTES)?);
+            KernelEvent::Cgroup {
+                id: u64_at(bytes, offset_of!(CgroupEvent, id))?,
+                path: String::from_utf8_lossy(path).into_owned(),
+                removed: u32_at(bytes, offset_of!(CgroupEvent, removed))? != 0,
+            }
+        }
         _ => return None,
     })
 }

@@ -96,7 +96,7 @@ const fn optional(name: &'static str, hook: Hook, kind: &'static str, purpose: &
 }
 
 /// In the order they are attached: `connect` last, when the rest of a connection's way is ready.
-const PROGRAMS: [Entry; 9] = [
+const PROGRAMS: [Entry; 13] = [
     required(
         "carry_record",
         Hook::SockOps,
@@ -148,6 +148,36 @@ const PROGRAMS: [Entry; 9] = [
         "tracepoint",
         "forgets processes that ended",
     ),
+    optional(
+        "cgroup_made",
+        Hook::Tracepoint {
+            category: "cgroup",
+            name: "cgroup_mkdir",
+        },
+        "tracepoint",
+        "knows new cgroups at once, and with them their pods and scopes",
+    ),
+    optional(
+        "cgroup_removed",
+        Hook::Tracepoint {
+            category: "cgroup",
+            name: "cgroup_rmdir",
+        },
+        "tracepoint",
+        "forgets cgroups that were removed",
+    ),
+    optional(
+        "refuse_quic_v4",
+        Hook::SockAddr,
+        "cgroup/sendmsg4",
+        "refuses QUIC over IPv4 from sockets that are not connected",
+    ),
+    optional(
+        "refuse_quic_v6",
+        Hook::SockAddr,
+        "cgroup/sendmsg6",
+        "refuses QUIC over IPv6 from sockets that are not connected",
+    ),
     required(
         "redirect_v4",
         Hook::SockAddr,
@@ -185,6 +215,12 @@ pub(super) fn create(
     }
     if let Ok(group_dead) = &tracepoints.exit_group_dead_at {
         loader.override_global("EXIT_GROUP_DEAD_AT", group_dead, true);
+    }
+    if let Ok(at) = &tracepoints.cgroup_at {
+        loader.override_global("CGROUP_ROOT_AT", &at.root, true);
+        loader.override_global("CGROUP_LEVEL_AT", &at.level, true);
+        loader.override_global("CGROUP_ID_AT", &at.id, true);
+        loader.override_global("CGROUP_PATH_AT", &at.path, true);
     }
     loader
         .load(object)
@@ -244,6 +280,7 @@ fn attach_one(
         "process_executed" => tracepoints.exec_filename_at.as_ref().err(),
         "process_forked" => tracepoints.newtask_at.as_ref().err(),
         "process_exited" => tracepoints.exit_group_dead_at.as_ref().err(),
+        "cgroup_made" | "cgroup_removed" => tracepoints.cgroup_at.as_ref().err(),
         _ => None,
     };
     if let Some(reason) = unread {

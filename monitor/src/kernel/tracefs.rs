@@ -24,6 +24,21 @@ pub(super) struct Tracepoints {
     pub(super) newtask_at: Result<(u32, u32), String>,
     /// `sched:sched_process_exit`: of whether the last thread ends; 0 on kernels that do not say.
     pub(super) exit_group_dead_at: Result<u32, String>,
+    /// `cgroup:cgroup_mkdir` and `cgroup:cgroup_rmdir`, which have the same fields.
+    pub(super) cgroup_at: Result<CgroupFields, String>,
+}
+
+/// Offsets in the tracepoints of cgroups.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CgroupFields {
+    /// Of the hierarchy's id.
+    pub(super) root: u32,
+    /// Of the cgroup's level.
+    pub(super) level: u32,
+    /// Of the cgroup's id.
+    pub(super) id: u32,
+    /// Of the `__data_loc` of the cgroup's path.
+    pub(super) path: u32,
 }
 
 impl Tracepoints {
@@ -35,7 +50,8 @@ impl Tracepoints {
                 return Self {
                     exec_filename_at: Err(reason.clone()),
                     newtask_at: Err(reason.clone()),
-                    exit_group_dead_at: Err(reason),
+                    exit_group_dead_at: Err(reason.clone()),
+                    cgroup_at: Err(reason),
                 };
             }
         };
@@ -46,7 +62,26 @@ impl Tracepoints {
                 .and_then(|text| Ok((field(&text, "pid", 4)?, field(&text, "clone_flags", 8)?))),
             exit_group_dead_at: format(&events, "sched/sched_process_exit")
                 .map(|text| field(&text, "group_dead", 1).unwrap_or(0)),
+            cgroup_at: cgroup_fields(&events),
         }
+    }
+}
+
+fn cgroup_fields(events: &Path) -> Result<CgroupFields, String> {
+    let of = |event: &str| -> Result<CgroupFields, String> {
+        let text = format(events, event)?;
+        Ok(CgroupFields {
+            root: field(&text, "root", 4)?,
+            level: field(&text, "level", 4)?,
+            id: field(&text, "id", 8)?,
+            path: field(&text, "path", 4)?,
+        })
+    };
+    let (made, removed) = (of("cgroup/cgroup_mkdir")?, of("cgroup/cgroup_rmdir")?);
+    if made == removed {
+        Ok(made)
+    } else {
+        Err("the tracepoints of cgroups differ in their fields".into())
     }
 }
 

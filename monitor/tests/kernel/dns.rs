@@ -81,6 +81,11 @@ fn answered(answer: Answer) {
     deliver("127.0.0.153", &answer.bytes());
 }
 
+/// An answer for a name with one address.
+pub(crate) fn answer(name: &str, address: &str) {
+    answered(Answer::to(name).address(address, 60));
+}
+
 fn marked(rig: &Rig) -> Vec<String> {
     rig.marked()
         .iter()

@@ -4,6 +4,10 @@
 //! `CI=true` says that they must run.
 
 #[cfg(test)]
+mod all_tls;
+#[cfg(test)]
+mod bypass;
+#[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod cost;
@@ -11,6 +15,8 @@ mod cost;
 mod dns;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod full;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
@@ -20,6 +26,10 @@ mod pin;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod scope;
 #[cfg(test)]
 mod stress;
+#[cfg(test)]
+mod watch;

@@ -1,0 +1,44 @@
+//! The scope of a cgroup: its own row, else its nearest ancestor's, else the default.
+
+use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id};
+use monitor_common::{AgentRow, Scope};
+
+use crate::maps::{AGENT, SCOPES};
+
+/// Levels below the root at which ancestors are looked for. Kubernetes uses 4, a systemd user session 6, one nested in
+/// the other 10; a cgroup deeper than this has its own row's scope or that of an ancestor above.
+const MAX_LEVELS: i32 = 16;
+
+/// The agent's row. An array's element is always there; the verifier does not know.
+#[inline(always)]
+pub(crate) fn agent() -> Option<&'static AgentRow> {
+    AGENT.get(0)
+}
+
+/// The scope of the calling thread's cgroup.
+#[inline(always)]
+pub(crate) fn of_current(agent: &AgentRow) -> Scope {
+    if agent.any_scope == Scope::NONE {
+        return Scope::NONE;
+    }
+    // SAFETY: a helper without arguments.
+    if let Some(scope) = own(unsafe { bpf_get_current_cgroup_id() }) {
+        return scope;
+    }
+    for back in 0..MAX_LEVELS {
+        // SAFETY: a helper that takes a level, and gives 0 for one that the cgroup does not have.
+        let id = unsafe { bpf_get_current_ancestor_cgroup_id(MAX_LEVELS - back) };
+        if id != 0
+            && let Some(scope) = own(id)
+        {
+            return scope;
+        }
+    }
+    agent.default_scope
+}
+
+#[inline(always)]
+fn own(cgroup_id: u64) -> Option<Scope> {
+    // SAFETY: read at once, before anything else touches the map.
+    unsafe { SCOPES.get(cgroup_id) }.copied()
+}
