@@ -41,6 +41,9 @@ impl SpliceReason {
 pub enum Outcome {
     /// Both TLS sides were established; its exchanges have records of their own.
     Intercepted,
+    /// Both TLS sides were established, and the client left without a request. It may have looked at the certificate and not
+    /// liked it, as clients that pin one do, or have opened the connection in vain.
+    Unused,
     /// It was carried to its destination untouched.
     Spliced(SpliceReason),
     /// The upstream's certificate was not accepted; the client got a TLS failure.
@@ -54,7 +57,8 @@ pub enum Outcome {
     /// Its ClientHello might have hidden an LLM host's name, hid none, and policy refuses what is hidden: both TLS sides were
     /// established and bytes carried between them, unread.
     Relayed,
-    /// Its ClientHello hid a name, and policy refuses that: the client was answered without Encrypted Client Hello, and left.
+    /// Its ClientHello hid a name, and was answered without Encrypted Client Hello, under the name that can be read: for an LLM
+    /// host, or because policy refuses what is hidden. The client left.
     EchRejected,
     /// No connection to the destination could be made.
     UpstreamUnreachable,
@@ -76,7 +80,10 @@ impl Outcome {
     /// Whether bytes were carried both ways.
     #[must_use]
     pub const fn is_carried(self) -> bool {
-        matches!(self, Self::Intercepted | Self::Spliced(_) | Self::Relayed)
+        matches!(
+            self,
+            Self::Intercepted | Self::Unused | Self::Spliced(_) | Self::Relayed
+        )
     }
 
     /// The name in records and metric labels; a splice and a refusal carry their reason.
@@ -84,6 +91,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Intercepted => "intercepted",
+            Self::Unused => "unused",
             Self::Spliced(SpliceReason::NotListed) => "spliced_not_listed",
             Self::Spliced(SpliceReason::NoServerName) => "spliced_no_server_name",
             Self::Spliced(SpliceReason::NotTls) => "spliced_not_tls",

@@ -21,21 +21,29 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(client: &mut S, alert: AlertDesc
 
 /// Whether a failed client handshake says that the client does not trust the certificate it was shown.
 pub(super) fn says_untrusted(e: &io::Error) -> bool {
-    let Some(error) = e
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
-        return false;
-    };
     matches!(
-        error,
-        rustls::Error::AlertReceived(
+        received(e),
+        Some(
             AlertDescription::UnknownCA
                 | AlertDescription::BadCertificate
                 | AlertDescription::CertificateUnknown
                 | AlertDescription::UnsupportedCertificate
         )
     )
+}
+
+/// Whether a failed client handshake, or what followed it, says that the client had hidden its server's name (RFC 9849,
+/// section 6.1.6).
+pub(super) fn says_hidden(e: &io::Error) -> bool {
+    received(e) == Some(AlertDescription::EncryptedClientHelloRequired)
+}
+
+/// The alert that the client sent.
+fn received(e: &io::Error) -> Option<AlertDescription> {
+    match e.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
 }
 
 /// Whether a failed client handshake only says that the client has gone.
@@ -65,6 +73,9 @@ mod tests {
         ))));
         assert!(!says_untrusted(&wrap(rustls::Error::AlertReceived(
             AlertDescription::HandshakeFailure
+        ))));
+        assert!(says_hidden(&wrap(rustls::Error::AlertReceived(
+            AlertDescription::EncryptedClientHelloRequired
         ))));
         assert!(!says_untrusted(&io::ErrorKind::UnexpectedEof.into()));
         assert!(says_nothing(&io::ErrorKind::UnexpectedEof.into()));

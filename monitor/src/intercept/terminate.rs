@@ -75,6 +75,9 @@ impl Steered<'_> {
             tracing::debug!(%error, "an intercepted connection failed");
         }
         origin.add_traffic(&mut self.record);
+        if self.record.exchanges == 0 {
+            self.record.outcome = Outcome::Unused;
+        }
         self.record
     }
 
@@ -161,6 +164,7 @@ impl Steered<'_> {
                 }
                 Err(Outcome::ClientDistrustsCa)
             }
+            Ok(Err(error)) if alert::says_hidden(&error) => Err(Outcome::EchRejected),
             Ok(Err(error)) if alert::says_nothing(&error) => Err(Outcome::ClientLeftHandshake),
             Ok(Err(_)) | Err(_) => Err(Outcome::ClientHandshakeFailed),
         }

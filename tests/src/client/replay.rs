@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustls::client::{EchConfig, EchGreaseConfig, EchMode};
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128 as SUITE;
+use rustls::crypto::hpke::Hpke;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, EchConfigListBytes, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -38,10 +41,23 @@ pub(crate) struct Talk {
     pub(crate) target: String,
     /// Roots to trust; bare TCP without.
     pub(crate) trust: Option<PathBuf>,
+    /// The server name; that of the target without.
+    pub(crate) name: Option<String>,
+    /// Encrypted Client Hello.
+    pub(crate) ech: Option<Ech>,
     /// Protocols to offer.
     pub(crate) alpn: Vec<String>,
     /// What to say and hear, in turn.
     pub(crate) turns: Vec<Turn>,
+}
+
+/// How a client uses Encrypted Client Hello (RFC 9849).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Ech {
+    /// An extension that hides nothing.
+    Grease,
+    /// The server name is hidden behind this one.
+    Behind(String),
 }
 
 /// Say something, then hear the answer.
@@ -87,6 +103,8 @@ impl Talk {
         Self {
             target: format!("{host}:443"),
             trust: Some(trust),
+            name: None,
+            ech: None,
             alpn: vec!["http/1.1".to_owned()],
             turns,
         }
@@ -97,9 +115,25 @@ impl Talk {
         Self {
             target: format!("{host}:443"),
             trust: None,
+            name: None,
+            ech: None,
             alpn: Vec::new(),
             turns,
         }
+    }
+
+    /// To this address and port, whatever the server's name.
+    pub(crate) fn at(mut self, target: impl ToString) -> Self {
+        let name = self.target.split(':').next().unwrap_or_default().to_owned();
+        self.name.get_or_insert(name);
+        self.target = target.to_string();
+        self
+    }
+
+    /// With Encrypted Client Hello.
+    pub(crate) fn ech(mut self, ech: Ech) -> Self {
+        self.ech = Some(ech);
+        self
     }
 }
 
@@ -163,12 +197,17 @@ impl Talk {
         for certificate in CertificateDer::pem_file_iter(trust)? {
             roots.add(certificate?)?;
         }
-        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = match &self.ech {
+            None => builder.with_safe_default_protocol_versions()?,
+            Some(ech) => builder.with_ech(ech.mode()?)?,
+        };
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = self.alpn.iter().map(|name| name.clone().into_bytes()).collect();
-        let host = self.target.split(':').next().unwrap_or_default().to_owned();
+        let host = match &self.name {
+            Some(name) => name.clone(),
+            None => self.target.split(':').next().unwrap_or_default().to_owned(),
+        };
         let tls = TlsConnector::from(Arc::new(config))
             .connect(ServerName::try_from(host)?, stream)
             .await
@@ -200,6 +239,38 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+impl Ech {
+    fn mode(&self) -> Result<EchMode> {
+        let (key, _) = SUITE.generate_key_pair()?;
+        Ok(match self {
+            Self::Grease => EchGreaseConfig::new(SUITE, key).into(),
+            Self::Behind(public_name) => {
+                let config = EchConfigListBytes::from(config_list(public_name, &key.0)?);
+                EchConfig::new(config, &[SUITE])?.into()
+            }
+        })
+    }
+}
+
+/// A list of one configuration (RFC 9849, section 4), for a key that no server has.
+fn config_list(public_name: &str, key: &[u8]) -> Result<Vec<u8>> {
+    let mut contents = vec![7]; // config_id
+    contents.extend(0x0020_u16.to_be_bytes()); // DHKEM(X25519, HKDF-SHA256)
+    contents.extend(u16::try_from(key.len())?.to_be_bytes());
+    contents.extend(key);
+    contents.extend([0, 4, 0, 1, 0, 1]); // one suite: HKDF-SHA256, AES-128-GCM
+    contents.push(64); // maximum_name_length
+    contents.push(u8::try_from(public_name.len())?);
+    contents.extend(public_name.bytes());
+    contents.extend([0, 0]); // no extensions
+    let mut config = 0xfe0d_u16.to_be_bytes().to_vec();
+    config.extend(u16::try_from(contents.len())?.to_be_bytes());
+    config.extend(contents);
+    let mut list = u16::try_from(config.len())?.to_be_bytes().to_vec();
+    list.extend(config);
+    Ok(list)
 }
 
 impl Turn {

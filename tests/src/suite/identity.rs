@@ -2,6 +2,7 @@
 
 mod containers;
 mod labs;
+mod path;
 mod systemd;
 
 use super::runner::Test;
@@ -9,11 +10,16 @@ use crate::lab::agent::AgentConfig;
 
 /// The groups, in the order a reader would ask. A test that needs an agent of its own brings up a lab of its own.
 pub(super) fn tests() -> Vec<Test> {
-    let groups = [containers::tests(), systemd::tests(), labs::tests()];
+    let groups = [
+        containers::tests(),
+        systemd::tests(),
+        labs::tests(),
+        path::tests(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
 /// The policies of the suite's agent; a test chooses by the name of its cgroup.
 pub(super) fn policies() -> AgentConfig {
-    AgentConfig::new()
+    path::policies(AgentConfig::new())
 }

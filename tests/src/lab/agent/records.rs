@@ -51,6 +51,14 @@ impl Records {
         .await
     }
 
+    /// The bypasses of one process, oldest first, once there are at least `count`.
+    pub(crate) async fn bypasses_of(&self, pid: u32, count: usize) -> Result<Vec<Value>> {
+        self.wait("bypasses", pid, count, |record| {
+            record["kind"] == "bypass" && workload_pid(record) == Some(pid)
+        })
+        .await
+    }
+
     async fn wait(
         &self,
         what: &str,
