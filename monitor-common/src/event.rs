@@ -78,7 +78,7 @@ pub struct BypassEvent {
     pub uid: u32,
     /// The cgroup2 id of the process, or of the socket where the hook does not run in the process.
     pub cgroup_id: u64,
-    /// The cookie of the socket's network namespace.
+    /// The cookie of the socket's network namespace; 0 where the hook cannot tell.
     pub netns_cookie: u64,
     /// When, nanoseconds of `CLOCK_BOOTTIME`.
     pub boottime_ns: u64,

@@ -63,6 +63,9 @@ reasons! {
     PassedUnmarkedAddress => "passed_unmarked_address",
     /// Refused: a ClientHello for an LLM host to an address that is not marked.
     RefusedUnmarkedAddress => "refused_unmarked_address",
+    /// A ClientHello that went past the agent could not be read to its server name: it was cut into several packets, is
+    /// longer than is read, or is malformed.
+    HelloUnread => "hello_unread",
     /// A redirected flow lost its record: too many half-open connections.
     TupleFull => "tuple_full",
     /// A connection reached the agent's listener without a record: not redirected, or lost.

@@ -50,7 +50,10 @@ pub(crate) struct Report {
 #[repr(C)]
 pub(crate) struct Passed {
     pub(crate) address: NormalAddr,
-    pub(crate) port: u32,
+    /// Host byte order.
+    pub(crate) port: u16,
+    /// 1 when it is an agent's own.
+    pub(crate) by_agent: u16,
 }
 
 /// A connection or datagram that should be intercepted and is not.
@@ -109,7 +112,7 @@ pub(crate) fn settle(ctx: &SockAddrContext, agent: &AgentRow, way: &Way) -> i32 
         });
     }
     if !refused {
-        note_passed(ctx, way.address, way.port);
+        note_passed(ctx, way.address, way.port, false);
         return PROCEED;
     }
     if matches!(bypass, Bypass::Quic | Bypass::AgentDown) {
@@ -151,7 +154,7 @@ pub(crate) fn due(bypass: Bypass, cgroup_id: u64, netns_cookie: u64, now_ns: u64
 /// Notes on the socket that its connection to an address passes and is accounted for, so that what it sends is not
 /// counted a second time.
 #[inline(always)]
-pub(crate) fn note_passed(ctx: &SockAddrContext, address: NormalAddr, port: u16) {
+pub(crate) fn note_passed(ctx: &SockAddrContext, address: NormalAddr, port: u16, by_agent: bool) {
     // SAFETY: our map, the socket of this context, which is never null, and a value of the map's type.
     let passed = unsafe {
         bpf_sk_storage_get(
@@ -167,7 +170,8 @@ pub(crate) fn note_passed(ctx: &SockAddrContext, address: NormalAddr, port: u16)
     if let Some(passed) = unsafe { passed.as_mut() } {
         *passed = Passed {
             address,
-            port: u32::from(port),
+            port,
+            by_agent: u16::from(by_agent),
         };
     }
 }

@@ -9,7 +9,8 @@
 //! 4. `getpeername4`, `getpeername6` let the workload see the address it asked for.
 //!
 //! What cannot be sent to the agent is decided in `bypass`, by the scope of its cgroup: it passes or is refused, and is
-//! counted and reported either way. `sendmsg4` and `sendmsg6` bring UDP sockets there that are not connected.
+//! counted and reported either way. `sendmsg4` and `sendmsg6` bring UDP sockets there that are not connected, and
+//! `egress` does the same for packets of what the connect hooks did not see.
 //!
 //! Beside them `exec`, `fork` and `exit` keep the process table, and `cgroup` tells of new cgroups. Nothing reads a kernel structure's fields, so one
 //! object runs on every kernel that has the hooks.
@@ -28,6 +29,7 @@ mod connect6;
 mod count;
 mod datagram;
 mod dns;
+mod egress;
 mod events;
 mod exec;
 mod exit;
@@ -35,11 +37,14 @@ mod fork;
 mod getpeername4;
 mod getpeername6;
 mod globals;
+mod hello;
 mod maps;
+mod mark;
 mod peer;
 mod port;
 mod redirect;
 mod scope;
+mod scratch;
 mod sendmsg4;
 mod sendmsg6;
 mod sock_ops;

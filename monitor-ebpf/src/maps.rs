@@ -8,7 +8,8 @@ use monitor_common::process::ProcessRow;
 use monitor_common::{AgentRow, FlowRecord, ListenerPorts, NormalAddr, Reason, Scope, TupleKey, capacity};
 
 use crate::bypass::{Passed, Report, ReportKey};
-use crate::dns::Scratch;
+use crate::hello;
+use crate::scratch::Scratch;
 
 /// LLM hosts' addresses → until when they are marked, nanoseconds of `CLOCK_BOOTTIME`. Written by `dns` and the agent.
 #[btf_map]
@@ -71,6 +72,14 @@ pub(crate) static ROW_SCRATCH: PerCpuArray<ProcessRow, 1> = PerCpuArray::new();
 /// A DNS message under examination.
 #[btf_map]
 pub(crate) static DNS_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+
+/// ClientHellos under examination: one each for a process, what interrupts it, and what interrupts that.
+#[btf_map]
+pub(crate) static HELLO_SCRATCH: PerCpuArray<Scratch, { hello::DEPTH }> = PerCpuArray::new();
+
+/// How many ClientHellos a processor has under examination.
+#[btf_map]
+pub(crate) static HELLO_DEPTH: PerCpuArray<u32, 1> = PerCpuArray::new();
 
 /// One counter for each `Reason`.
 #[btf_map]

@@ -81,7 +81,7 @@ fn route(
     let flags = match marked {
         Ok(()) => {
             if AGENTS.get_ptr(tgid).is_some() {
-                bypass::note_passed(ctx, address, port);
+                bypass::note_passed(ctx, address, port, true);
                 return Err(Detour::Passes(Reason::PassedAgent));
             }
             if !intercepted(port) {
@@ -91,14 +91,14 @@ fn route(
         }
         Err(reason) => {
             let wanted = agent.any_scope.has(Scope::ALL_TLS);
-            if !(wanted || tgid == agent.tgid) || !intercepted(port) || address.is_own_host() {
+            if !(wanted || tgid == agent.tgid) || !intercepted(port) {
                 return Err(Detour::Passes(reason));
             }
             if AGENTS.get_ptr(tgid).is_some() {
-                bypass::note_passed(ctx, address, port);
+                bypass::note_passed(ctx, address, port, true);
                 return Err(Detour::Passes(reason));
             }
-            if !scope::of_current(agent).has(Scope::ALL_TLS) {
+            if address.is_own_host() || !scope::of_current(agent).has(Scope::ALL_TLS) {
                 return Err(Detour::Passes(reason));
             }
             flags

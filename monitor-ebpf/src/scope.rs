@@ -1,6 +1,10 @@
 //! The scope of a cgroup: its own row, else its nearest ancestor's, else the default.
 
-use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_skb_ancestor_cgroup_id,
+    bpf_skb_cgroup_id,
+};
+use aya_ebpf::programs::SkBuffContext;
 use monitor_common::{AgentRow, Scope};
 
 use crate::maps::{AGENT, SCOPES};
@@ -28,6 +32,28 @@ pub(crate) fn of_current(agent: &AgentRow) -> Scope {
     for back in 0..MAX_LEVELS {
         // SAFETY: a helper that takes a level, and gives 0 for one that the cgroup does not have.
         let id = unsafe { bpf_get_current_ancestor_cgroup_id(MAX_LEVELS - back) };
+        if id != 0
+            && let Some(scope) = own(id)
+        {
+            return scope;
+        }
+    }
+    agent.default_scope
+}
+
+/// The scope of the cgroup of a packet's socket.
+#[inline(always)]
+pub(crate) fn of_packet(ctx: &SkBuffContext, agent: &AgentRow) -> Scope {
+    if agent.any_scope == Scope::NONE {
+        return Scope::NONE;
+    }
+    // SAFETY: the context of this hook.
+    if let Some(scope) = own(unsafe { bpf_skb_cgroup_id(ctx.skb.skb) }) {
+        return scope;
+    }
+    for back in 0..MAX_LEVELS {
+        // SAFETY: the context of this hook and a level, as above.
+        let id = unsafe { bpf_skb_ancestor_cgroup_id(ctx.skb.skb, MAX_LEVELS - back) };
         if id != 0
             && let Some(scope) = own(id)
         {

@@ -4,9 +4,9 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use monitor_common::dns::{MAX_ADDRESSES, TTL_CEILING_S, TTL_FLOOR_S};
 use monitor_common::{NormalAddr, Reason};
 
-use super::{MAX_LABEL_BYTES, Scratch, unknown};
-use crate::count::count;
-use crate::maps::ADDRESSES;
+use super::MAX_LABEL_BYTES;
+use crate::mark;
+use crate::scratch::{Scratch, unknown};
 
 /// Type, class, TTL and length after a record's name (RFC 1035 section 4.1.3).
 const RECORD_HEAD_BYTES: u32 = 10;
@@ -17,7 +17,6 @@ const CLASS_IN: u16 = 1;
 const POINTER: u8 = 0xc0;
 /// Names of records are nearly always pointers, one step each; an uncompressed one takes a step for each label.
 const MAX_STEPS: u32 = 128;
-const NS_PER_S: u64 = 1_000_000_000;
 /// Added to the place of an IPv6 address.
 const IS_V6: u32 = 1 << 16;
 /// From a record's data back to its TTL.
@@ -50,7 +49,7 @@ pub(super) fn mark(scratch: &mut Scratch) -> Result<(), Reason> {
         let ttl_s = scratch
             .long(data - TTL_BEFORE_DATA_BYTES)
             .clamp(TTL_FLOOR_S, TTL_CEILING_S);
-        insert(address, now_ns + u64::from(ttl_s) * NS_PER_S);
+        mark::insert(address, now_ns + u64::from(ttl_s) * mark::NS_PER_S);
     }
     outcome
 }
@@ -105,20 +104,4 @@ fn end_of(scratch: &Scratch) -> Reason {
     } else {
         Reason::DnsMalformed
     }
-}
-
-/// Marks an address, never for less long than it is marked already: the agent's own marks have no end.
-#[inline(always)]
-fn insert(address: NormalAddr, expires_ns: u64) {
-    // SAFETY: read at once, before anything else touches the map.
-    if let Some(known) = unsafe { ADDRESSES.get(address) }
-        && *known >= expires_ns
-    {
-        return;
-    }
-    count(if ADDRESSES.insert(address, expires_ns, 0).is_ok() {
-        Reason::AddressMarked
-    } else {
-        Reason::AddressMapFull
-    });
 }

@@ -1,10 +1,10 @@
 //! Whether the question asks for a listed name.
 
 use monitor_common::Reason;
-use monitor_common::dns::{MATCH_BELOW, MATCH_EXACT, MAX_NAME_BYTES, NameHash};
+use monitor_common::dns::MAX_NAME_BYTES;
 
-use super::{HEADER_BYTES, MAX_LABEL_BYTES, MAX_LABELS, Scratch, unknown};
-use crate::maps::NAMES;
+use super::{HEADER_BYTES, MAX_LABEL_BYTES};
+use crate::scratch::{Scratch, hash_suffixes, look_up, unknown};
 
 /// Bytes between the end of a name and the first answer: type and class (RFC 1035 section 4.1.2).
 const QUESTION_TAIL_BYTES: u32 = 4;
@@ -60,34 +60,4 @@ fn to_text(scratch: &mut Scratch) -> Result<(), Reason> {
         }
     }
     Err(Reason::DnsMalformed)
-}
-
-/// Hashes back from the name's end, and notes at each byte the hash of what follows it. Runs over the name's beginning
-/// rather than stop there: a branch in each step costs the verifier more than the steps cost the kernel.
-#[inline(always)]
-fn hash_suffixes(scratch: &mut Scratch, end: u32) {
-    let mut hash = NameHash::EMPTY;
-    for back in 1..=MAX_NAME_BYTES as u32 {
-        scratch.set_hash(back, hash.key());
-        hash = hash.before(scratch.byte(end.wrapping_sub(back)));
-    }
-}
-
-/// Looks up the whole name, then each suffix.
-#[inline(always)]
-fn look_up(scratch: &Scratch, end: u32) -> bool {
-    for label in 0..MAX_LABELS as u32 {
-        if label >= unknown(&scratch.labels) {
-            return false;
-        }
-        let hash = scratch.hash(end.wrapping_sub(scratch.label(label)));
-        let wanted = if label == 0 { MATCH_EXACT } else { MATCH_BELOW };
-        // SAFETY: read at once, before anything else touches the map.
-        if let Some(kinds) = unsafe { NAMES.get(hash) }
-            && kinds & wanted != 0
-        {
-            return true;
-        }
-    }
-    false
 }

@@ -63,7 +63,7 @@ pub enum KernelEvent {
         comm: String,
         /// The cgroup2 id of the process or of its socket.
         cgroup_id: u64,
-        /// The socket's network namespace.
+        /// The cookie of the socket's network namespace; 0 where the kernel does not say.
         netns_cookie: u64,
         /// When.
         boottime_ns: u64,

@@ -61,6 +61,7 @@ enum Hook {
     SockOps,
     SockAddr,
     Ingress,
+    Egress,
     Tracepoint {
         category: &'static str,
         name: &'static str,
@@ -96,7 +97,7 @@ const fn optional(name: &'static str, hook: Hook, kind: &'static str, purpose: &
 }
 
 /// In the order they are attached: `connect` last, when the rest of a connection's way is ready.
-const PROGRAMS: [Entry; 13] = [
+const PROGRAMS: [Entry; 14] = [
     required(
         "carry_record",
         Hook::SockOps,
@@ -177,6 +178,12 @@ const PROGRAMS: [Entry; 13] = [
         Hook::SockAddr,
         "cgroup/sendmsg6",
         "refuses QUIC over IPv6 from sockets that are not connected",
+    ),
+    optional(
+        "watch_egress",
+        Hook::Egress,
+        "cgroup_skb/egress",
+        "drops QUIC from before the agent, and sees LLM hosts whose address no DNS answer gave",
     ),
     required(
         "redirect_v4",
@@ -300,7 +307,7 @@ fn load(program: &mut Program, hook: Hook) -> Result<(), ProgramError> {
     match hook {
         Hook::SockOps => <&mut SockOps>::try_from(program)?.load(),
         Hook::SockAddr => <&mut CgroupSockAddr>::try_from(program)?.load(),
-        Hook::Ingress => <&mut CgroupSkb>::try_from(program)?.load(),
+        Hook::Ingress | Hook::Egress => <&mut CgroupSkb>::try_from(program)?.load(),
         Hook::Tracepoint { .. } => <&mut TracePoint>::try_from(program)?.load(),
     }
 }
@@ -324,6 +331,11 @@ fn link(program: &mut Program, hook: Hook, cgroup: &File) -> Result<FdLink, Prog
         Hook::Ingress => {
             let program = <&mut CgroupSkb>::try_from(program)?;
             let id = program.attach(cgroup, CgroupSkbAttachType::Ingress, MODE)?;
+            fd_link(program.take_link(id)?.try_into())
+        }
+        Hook::Egress => {
+            let program = <&mut CgroupSkb>::try_from(program)?;
+            let id = program.attach(cgroup, CgroupSkbAttachType::Egress, MODE)?;
             fd_link(program.take_link(id)?.try_into())
         }
         Hook::Tracepoint { category, name } => {

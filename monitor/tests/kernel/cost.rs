@@ -1,9 +1,13 @@
 //! What the programs cost, by the kernel's own account.
 
 use std::fs;
-use std::net::{TcpStream, UdpSocket};
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::rig::{PORT, V4_HOST, address, rig};
+use monitor::kernel::ProgramStats;
+use monitor_common::Scope;
+
+use crate::rig::{PORT, Rig, V4_HOST, address, rig};
 
 const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
@@ -24,6 +28,16 @@ impl Drop for Stats {
     }
 }
 
+/// What the kernel has measured of a program so far.
+fn stats(rig: &Rig, name: &str) -> ProgramStats {
+    rig.kernel
+        .program_stats()
+        .unwrap()
+        .into_iter()
+        .find(|stats| stats.name == name)
+        .unwrap()
+}
+
 #[test]
 fn programs_cost_little() {
     const CONNECTS: u64 = 5_000;
@@ -31,17 +45,9 @@ fn programs_cost_little() {
     let listeners = rig.listen();
     let _stats = Stats::on();
     let measure = |name: &str, what: &str, limit_ns: f64, work: &dyn Fn()| {
-        let find = || {
-            rig.kernel
-                .program_stats()
-                .unwrap()
-                .into_iter()
-                .find(|stats| stats.name == name)
-                .unwrap()
-        };
-        let before = find();
+        let before = stats(&rig, name);
         work();
-        let after = find();
+        let after = stats(&rig, name);
         let runs = after.runs - before.runs;
         let each_ns = (after.run_time - before.run_time).as_nanos() as f64 / runs as f64;
         println!(
@@ -77,6 +83,88 @@ fn programs_cost_little() {
     measure("carry_record", "redirected", 10_000.0, &redirected);
     measure("original_peer_v4", "redirected", 10_000.0, &redirected);
     measure("read_dns_answer", "not DNS", 2_000.0, &redirected);
+    measure("watch_egress", "of no interest", 2_000.0, &redirected);
+}
+
+#[test]
+fn an_unmarked_connection_costs_the_same_however_many_addresses_are_marked() {
+    const BATCHES: usize = 40;
+    const CONNECTS: u64 = 500;
+    let Some(rig) = rig("cost by addresses") else {
+        return;
+    };
+    let soon = monitor::kernel::boottime_ns() + 3_600_000_000_000;
+    let _stats = Stats::on();
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let mut marked = 0_u32;
+    for (addresses, scope) in [
+        (0, Scope::NONE),
+        (100, Scope::NONE),
+        (10_000, Scope::NONE),
+        (10_000, Scope::ALL_TLS),
+    ] {
+        while marked < addresses {
+            let address = std::net::Ipv4Addr::from(0x0a00_0000 + marked);
+            rig.kernel.mark_address_until(address.into(), soon).unwrap();
+            marked += 1;
+        }
+        // Of another cgroup: this one's must be looked up.
+        rig.kernel.set_scope(1 << 40, scope).unwrap();
+        let mut each_ns: Vec<f64> = (0..BATCHES)
+            .map(|_| {
+                let before = stats(&rig, "redirect_v4");
+                for _ in 0..CONNECTS {
+                    // The hook runs before a route is looked for, which there may not be.
+                    let _ = socket.connect(address("198.51.100.9", PORT));
+                }
+                let after = stats(&rig, "redirect_v4");
+                assert_eq!(after.runs - before.runs, CONNECTS);
+                (after.run_time - before.run_time).as_nanos() as f64 / CONNECTS as f64
+            })
+            .collect();
+        each_ns.sort_by(f64::total_cmp);
+        println!(
+            "redirect_v4, untouched, {addresses} marked addresses, scope {:?} elsewhere: {:.0} ns a run (best batch {:.0}, \
+             median {:.0}, worst {:.0} of {BATCHES} batches of {CONNECTS})",
+            scope,
+            each_ns.iter().sum::<f64>() / BATCHES as f64,
+            each_ns[0],
+            each_ns[BATCHES / 2],
+            each_ns[BATCHES - 1],
+        );
+    }
+}
+
+#[test]
+fn packets_of_no_interest_cost_little() {
+    const MEBIBYTES: usize = 512;
+    let Some(rig) = rig("cost of packets") else { return };
+    let _stats = Stats::on();
+    for (what, port) in [("another port", PORT + 1), ("an intercepted port", PORT)] {
+        let listener = TcpListener::bind(address("127.8.8.50", port)).unwrap();
+        let mut client = TcpStream::connect(address("127.8.8.50", port)).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let before = stats(&rig, "watch_egress");
+        let begun = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let chunk = vec![0; 1 << 20];
+                for _ in 0..MEBIBYTES {
+                    client.write_all(&chunk).unwrap();
+                }
+            });
+            std::io::copy(&mut server, &mut std::io::sink()).unwrap();
+        });
+        let elapsed = begun.elapsed();
+        let after = stats(&rig, "watch_egress");
+        let runs = after.runs - before.runs;
+        println!(
+            "watch_egress, {MEBIBYTES} MiB to {what}: {:.0} ns a packet, {runs} packets, {:.2} % of {elapsed:?}",
+            (after.run_time - before.run_time).as_nanos() as f64 / runs as f64,
+            (after.run_time - before.run_time).as_secs_f64() / elapsed.as_secs_f64() * 100.0,
+        );
+        assert!(runs > 0);
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod cost;
 #[cfg(test)]
 mod dns;
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod full;
