@@ -4,6 +4,7 @@ mod bench;
 mod chunked;
 mod client;
 mod demo;
+mod kubernetes;
 mod lab;
 mod playground;
 mod provider;

@@ -145,6 +145,11 @@ impl AddressPlan {
         self.service_v6(host.number)
     }
 
+    /// Where the stand-in for the Kubernetes API server listens: an address of the machine's own.
+    pub(crate) fn api_server(&self) -> Ipv4Addr {
+        Ipv4Addr::new(127, 99, self.slot, 43)
+    }
+
     /// The DNS server's address for resolv.conf.
     pub(crate) fn dns_v4(&self) -> Ipv4Addr {
         self.service_v4(DNS_NUMBER)

@@ -1,6 +1,7 @@
 //! The suite `identity`: whose connection it is, in every kind of workload, and that there is no silent way around.
 
 mod containers;
+mod kubernetes;
 mod labs;
 mod path;
 mod systemd;
@@ -12,6 +13,7 @@ use crate::lab::agent::AgentConfig;
 pub(super) fn tests() -> Vec<Test> {
     let groups = [
         containers::tests(),
+        kubernetes::tests(),
         systemd::tests(),
         labs::tests(),
         path::tests(),
