@@ -9,7 +9,7 @@ use monitor_common::{AgentRow, Scope};
 
 use crate::maps::{AGENT, SCOPES};
 
-/// Levels below the root at which ancestors are looked for. Kubernetes uses 4, a systemd user session 6, one nested in
+/// Levels below the root down to which ancestors are looked for. Kubernetes uses 4, a systemd user session 6, one nested in
 /// the other 10; a cgroup deeper than this has its own row's scope or that of an ancestor above.
 const MAX_LEVELS: i32 = 16;
 
@@ -29,16 +29,17 @@ pub(crate) fn of_current(agent: &AgentRow) -> Scope {
     if let Some(scope) = own(unsafe { bpf_get_current_cgroup_id() }) {
         return scope;
     }
-    for back in 0..MAX_LEVELS {
+    // Down from the root, since the cgroup's level is not known: the last that is found is the nearest.
+    let mut nearest = agent.default_scope;
+    for level in 0..=MAX_LEVELS {
         // SAFETY: a helper that takes a level, and gives 0 for one that the cgroup does not have.
-        let id = unsafe { bpf_get_current_ancestor_cgroup_id(MAX_LEVELS - back) };
-        if id != 0
-            && let Some(scope) = own(id)
-        {
-            return scope;
+        let id = unsafe { bpf_get_current_ancestor_cgroup_id(level) };
+        if id == 0 {
+            break;
         }
+        nearest = own(id).unwrap_or(nearest);
     }
-    agent.default_scope
+    nearest
 }
 
 /// The scope of the cgroup of a packet's socket.
@@ -51,16 +52,16 @@ pub(crate) fn of_packet(ctx: &SkBuffContext, agent: &AgentRow) -> Scope {
     if let Some(scope) = own(unsafe { bpf_skb_cgroup_id(ctx.skb.skb) }) {
         return scope;
     }
-    for back in 0..MAX_LEVELS {
+    let mut nearest = agent.default_scope;
+    for level in 0..=MAX_LEVELS {
         // SAFETY: the context of this hook and a level, as above.
-        let id = unsafe { bpf_skb_ancestor_cgroup_id(ctx.skb.skb, MAX_LEVELS - back) };
-        if id != 0
-            && let Some(scope) = own(id)
-        {
-            return scope;
+        let id = unsafe { bpf_skb_ancestor_cgroup_id(ctx.skb.skb, level) };
+        if id == 0 {
+            break;
         }
+        nearest = own(id).unwrap_or(nearest);
     }
-    agent.default_scope
+    nearest
 }
 
 #[inline(always)]
