@@ -24,6 +24,8 @@ pub enum RefusalReason {
         /// The policy's name.
         name: String,
     },
+    /// Policy asks for a workload that is known for certain, and this one is not.
+    Unattributed,
     /// The body cannot be read, so no policy can be applied to it.
     Unreadable,
     /// It names another host than its connection was opened for.
@@ -62,6 +64,7 @@ impl RefusalReason {
             Self::Budget { .. } => "budget_exceeded",
             Self::Policy { .. } => "policy_violation",
             Self::Model { .. } => "model_not_allowed",
+            Self::Unattributed => "workload_not_known",
             Self::Unreadable => "unreadable_request",
             Self::Misdirected => "misdirected_request",
             Self::TooLarge { .. } => "request_too_large",
@@ -74,7 +77,9 @@ impl RefusalReason {
     pub(crate) const fn kind(&self) -> Kind {
         match self {
             Self::Budget { .. } => Kind::Budget,
-            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } => Kind::Policy,
+            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } | Self::Unattributed => {
+                Kind::Policy
+            }
             Self::Unreadable | Self::Misdirected => Kind::Request,
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Upstream | Self::Unavailable => Kind::Upstream,
@@ -86,7 +91,7 @@ impl RefusalReason {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Budget { .. } => 429,
-            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } => 403,
+            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } | Self::Unattributed => 403,
             Self::Unreadable => 400,
             Self::Misdirected => 421,
             Self::TooLarge { .. } => 413,
@@ -119,6 +124,9 @@ impl fmt::Display for RefusalReason {
             }
             Self::Policy { name } => write!(f, "Blocked by policy '{name}' of this host."),
             Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),
+            Self::Unattributed => f.write_str(
+                "Policy on this host requires a known workload, and this one could not be identified.",
+            ),
             Self::Unreadable => f.write_str(
                 "The request body could not be read, and policy on this host requires that it is.",
             ),

@@ -31,7 +31,9 @@ use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
 use crate::identity::{EvidenceOptions, Identity, PodNames, Whereabouts};
 use crate::intercept::{Distrust, Interceptor, Live, Workers};
-use crate::kernel::{Kernel, KernelError, KernelEvent, KernelOptions, Pinning, find_cgroup2_mount};
+use crate::kernel::{
+    Kernel, KernelError, KernelEvent, KernelEvents, KernelOptions, Pinning, find_cgroup2_mount,
+};
 use crate::metrics::{Metrics, MetricsError};
 use crate::policy::Policies;
 use crate::selftest::SelfTest;
@@ -51,6 +53,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// How old the heartbeat may be: some scans of all processes, with which it beats.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Events that are read at once for those who wait for them: more than the ring holds, so that only a flood that goes on
+/// while it is read ends here.
+const MAX_CAUGHT_UP: usize = 16_384;
 
 /// How long requests to the local API may take to finish at the end.
 const API_PATIENCE: Duration = Duration::from_secs(1);
@@ -250,19 +256,25 @@ impl Agent {
                 .await;
         });
         let placements = self.interceptor.identity.placements();
+        let mut waiting = self
+            .interceptor
+            .identity
+            .waiting()
+            .ok_or(KernelError::EventsTaken)?;
         let mut rescan = tokio::time::interval(namespaces::RESCAN);
         tracing::info!("running");
         let ended = loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Ok(event) => {
-                        self.interceptor.identity.on_event(&event);
-                        self.older.on_event(&event);
-                        self.keeper.on_event(&event, &self.workers);
-                        self.record_bypass(&event);
-                    }
+                    Ok(event) => self.on_event(&event),
                     Err(error) => break Err(error.into()),
                 },
+                Some(waiting) = waiting.recv() => {
+                    if let Err(error) = self.catch_up(&mut events) {
+                        break Err(error.into());
+                    }
+                    waiting.answer();
+                }
                 () = placements.changed() => self.scopes.update(),
                 _ = rescan.tick() => {
                     placements.walk();
@@ -292,6 +304,22 @@ impl Agent {
 }
 
 impl Agent {
+    fn on_event(&self, event: &KernelEvent) {
+        self.interceptor.identity.on_event(event);
+        self.older.on_event(event);
+        self.keeper.on_event(event, &self.workers);
+        self.record_bypass(event);
+    }
+
+    /// Reads the events that are in the ring.
+    fn catch_up(&self, events: &mut KernelEvents) -> Result<(), KernelError> {
+        for _ in 0..MAX_CAUGHT_UP {
+            let Some(event) = events.take() else { break };
+            self.on_event(&event?);
+        }
+        Ok(())
+    }
+
     /// What the kernel let pass or refused goes on record.
     fn record_bypass(&self, event: &KernelEvent) {
         let node = &self.interceptor.node;

@@ -15,6 +15,7 @@ pub(crate) mod fields;
 pub mod http1;
 pub mod http2;
 mod inspect;
+mod known;
 mod meter;
 mod origin;
 mod pieces;
@@ -32,6 +33,8 @@ use bytes::Bytes;
 use monitor_protocol::{Api, Operation, RefusalReason, recognise};
 
 use crate::event::{ErrorClass, ExchangeId, FindingCount, Part, Reason, ShortText, Verdict};
+use crate::identity::{Attribution, Workload};
+use crate::kernel::boottime_ns;
 use crate::policy::Applied;
 use fields::BodyFields;
 use meter::Spending;
@@ -151,6 +154,10 @@ pub enum Outcome {
 pub struct Exchange {
     origin: Arc<Origin>,
     applied: Arc<Applied>,
+    workload: Option<Arc<Workload>>,
+    attribution: Attribution,
+    /// When it began, nanoseconds of `CLOCK_BOOTTIME`.
+    began_ns: u64,
     id: ExchangeId,
     started: Instant,
     started_ms: u64,
@@ -182,6 +189,9 @@ impl Exchange {
     pub fn begin(origin: &Arc<Origin>, head: &RequestHeadView<'_>) -> (Self, RequestPlan) {
         let operation = recognise(origin.opened.api, head.method, head.target);
         let mut exchange = Self::new(origin, head, operation);
+        if let Some(refusal) = exchange.check_known() {
+            return (exchange, RequestPlan::Refuse(refusal));
+        }
         if let Some(host) = head.host.filter(|host| origin.is_other_host(host))
             && let Some(refusal) = exchange.misdirected(host)
         {
@@ -201,10 +211,15 @@ impl Exchange {
     }
 
     fn new(origin: &Arc<Origin>, head: &RequestHeadView<'_>, operation: Operation) -> Self {
-        let started_ms = origin.node.clock.now_ms();
+        let (started_ms, began_ns) = (origin.node.clock.now_ms(), boottime_ns());
+        origin.count_exchange();
+        let workload = origin.workload();
         Self {
             origin: origin.clone(),
-            applied: origin.applied(),
+            applied: origin.applied(workload.as_ref()),
+            workload,
+            attribution: origin.attribution_at(began_ns),
+            began_ns,
             id: origin.node.ids.next(started_ms),
             started: Instant::now(),
             started_ms,

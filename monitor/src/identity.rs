@@ -15,7 +15,9 @@
 
 mod ancestry;
 mod attribution;
+mod catch_up;
 mod cgroup;
+mod claim;
 mod cri;
 mod epoch;
 mod hash;
@@ -28,6 +30,7 @@ mod placement;
 mod process;
 mod procfs;
 mod program;
+mod sharing;
 mod sighting;
 mod spiffe;
 mod user;
@@ -37,8 +40,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use monitor_common::FlowRecord;
+use tokio::sync::mpsc;
 
 pub use self::attribution::{Attribution, AttributionReason};
+pub use self::catch_up::Waiting;
+pub use self::claim::Claim;
 pub use self::hash::{ExeHash, Sha256};
 pub use self::kubernetes::{PodNames, Whereabouts, WhereaboutsError};
 pub use self::namespaces::{NamespaceChanges, Namespaces};
@@ -49,11 +55,14 @@ pub use self::placement::{
     SpiffeSource,
 };
 pub use self::process::{ProcessKey, ProcessRows};
+pub use self::sharing::Ends;
 pub use self::sighting::{Sighted, Sighting};
 pub use self::workload::{Ancestor, Workload};
 
+use self::catch_up::CatchUp;
 use self::epoch::Epoch;
 use self::process::{Evidence, FlowTraits, Processes};
+use self::sharing::{Auditor, Sharing};
 use self::user::Users;
 use crate::config::DEFAULT_HASH_LIMIT_BYTES;
 use crate::kernel::KernelEvent;
@@ -84,6 +93,9 @@ pub struct Identity {
     namespaces: Namespaces,
     users: Users,
     epoch: Epoch,
+    sharing: Arc<Sharing>,
+    catch_up: CatchUp,
+    _auditor: Auditor,
 }
 
 impl Identity {
@@ -98,21 +110,31 @@ impl Identity {
         let processes = Processes::new(rows, options);
         processes.seed();
         let namespaces = Namespaces::new(below(mount, attached));
+        let sharing = Arc::new(Sharing::default());
         Self {
             processes,
             placements,
             namespaces,
             users: Users::new(PathBuf::from("/etc/passwd")),
             epoch: Epoch::now(),
+            _auditor: Auditor::start(&sharing),
+            sharing,
+            catch_up: CatchUp::default(),
         }
     }
 
     /// Keeps the tables up to date. To be called with every event of the kernel, in order.
     pub fn on_event(&self, event: &KernelEvent) {
         match event {
-            KernelEvent::Exec { tgid, cgroup_id, .. } => {
+            KernelEvent::Exec {
+                tgid,
+                cgroup_id,
+                boottime_ns,
+                ..
+            } => {
                 self.processes.executed(*tgid);
                 self.placements.learn(*cgroup_id, *tgid);
+                self.sharing.executed(*tgid, *boottime_ns);
             }
             KernelEvent::Fork {
                 tgid,
@@ -120,8 +142,12 @@ impl Identity {
                 boottime_ns,
             } => {
                 self.processes.forked(*tgid, *parent_tgid, *boottime_ns);
+                self.sharing.forked(*tgid, *parent_tgid, *boottime_ns);
             }
-            KernelEvent::Exit { tgid, .. } => self.processes.exited(*tgid),
+            KernelEvent::Exit { tgid, boottime_ns } => {
+                self.processes.exited(*tgid);
+                self.sharing.exited(*tgid, *boottime_ns);
+            }
             KernelEvent::Cgroup { id, path, removed } => self.placements.on_cgroup(*id, path, *removed),
             KernelEvent::Bypass { .. } => {}
         }
@@ -141,16 +167,9 @@ impl Identity {
         {
             return (workload, Attribution::Exact);
         }
-        let place = self.placements.place(flow.cgroup_id, flow.tgid);
-        let is_misplaced = place.by_process && !self.processes.is_running(&key);
-        let placement = if is_misplaced {
-            self.placements.get(flow.cgroup_id).unwrap_or_default()
-        } else {
-            place.placement
-        };
+        let (placement, is_placed) = self.placement_of(flow);
         let evidence = self.processes.evidence(&key, flow.boottime_ns);
         let netns = self.namespaces.inode(flow.netns_cookie, flow.tgid);
-        let is_placed = !is_misplaced && !placement.cgroup.is_empty();
         let missing = missing(&evidence, is_placed, netns.is_some());
         let workload = Arc::new(self.workload(
             flow.tgid,
@@ -167,6 +186,16 @@ impl Identity {
             }
             Some(reason) => (workload, Attribution::Late(reason)),
         }
+    }
+
+    /// Where the process of a flow runs, and whether that is certain.
+    fn placement_of(&self, flow: &FlowRecord) -> (Arc<Placement>, bool) {
+        let place = self.placements.place(flow.cgroup_id, flow.tgid);
+        if place.by_process && !self.processes.is_running(&ProcessKey::of(flow)) {
+            return (self.placements.get(flow.cgroup_id).unwrap_or_default(), false);
+        }
+        let is_placed = !place.placement.cgroup.is_empty();
+        (place.placement, is_placed)
     }
 
     fn workload(
@@ -194,6 +223,17 @@ impl Identity {
             netns,
             placement,
         }
+    }
+
+    /// Those who wait for the kernel's events to be read, for the one who reads them; `None` when they were taken before.
+    #[must_use]
+    pub fn waiting(&self) -> Option<mpsc::Receiver<Waiting>> {
+        self.catch_up.requests()
+    }
+
+    /// Waits until the kernel's events of before this call have been read, a moment at most. False when they have not.
+    pub async fn caught_up(&self) -> bool {
+        self.catch_up.caught_up().await
     }
 
     /// The cgroups and what is known of each.

@@ -15,7 +15,8 @@ use crate::config::{
     self, Action, Coverage, Glob, Grouping, Match, Mode, OnAgentDown, OnBypass, OnUnknown, OnUntrustedCa,
     Quic, Selector,
 };
-use crate::identity::{Placement, Workload};
+use crate::identity::{Attribution, AttributionReason, Placement, Workload};
+use selector::Choice;
 
 /// The policies of one configuration, compiled.
 #[derive(Debug, Default)]
@@ -56,6 +57,12 @@ pub struct Applied {
     pub on_bypass: OnBypass,
     /// What is done about a workload that is not known for certain.
     pub on_unknown: OnUnknown,
+    /// The policy that says so.
+    pub on_unknown_by: Option<Arc<str>>,
+    /// A policy that observes would refuse a workload that is not known for certain.
+    pub observed_on_unknown: Option<Arc<str>>,
+    /// Whether an enforced policy may apply or not, depending on what is not known of the workload.
+    pub undecided: bool,
 }
 
 /// The models that one policy allows.
@@ -120,6 +127,29 @@ impl Applied {
         self.on_bypass == OnBypass::Deny
     }
 
+    fn note_unknown(&mut self, policy: &Compiled, choice: Choice) {
+        let on_unknown = policy.coverage.on_unknown.unwrap_or_default();
+        if policy.enforce {
+            self.undecided |= choice == Choice::Undecided;
+            if on_unknown > self.on_unknown {
+                (self.on_unknown, self.on_unknown_by) = (on_unknown, Some(policy.name.clone()));
+            }
+        } else if on_unknown > OnUnknown::Observe {
+            self.observed_on_unknown
+                .get_or_insert_with(|| policy.name.clone());
+        }
+    }
+
+    /// Whether what is known of an exchange's workload is enough to say what applies: its principal is certain, and no policy
+    /// waits for more.
+    pub fn is_known(&self, workload: Option<&Workload>, attribution: Attribution) -> bool {
+        let is_placed = workload.is_some_and(|workload| !workload.placement.cgroup.is_empty());
+        let crosses = attribution
+            .reason()
+            .is_some_and(AttributionReason::crosses_cgroups);
+        is_placed && !crosses && !self.undecided
+    }
+
     /// Whether a client that does not trust the node's CA is denied.
     pub fn denies_untrusted_ca(&self) -> bool {
         match self.on_untrusted_ca {
@@ -157,20 +187,20 @@ impl Policies {
     /// What applies to `workload`; to a connection whose workload is not known only what applies to everyone.
     pub fn select(&self, workload: Option<&Workload>) -> Applied {
         let mut applied = Applied::default();
-        for policy in self
-            .policies
-            .iter()
-            .filter(|policy| selector::chooses(&policy.selector, workload))
-        {
+        for policy in &self.policies {
+            let choice = selector::chooses(&policy.selector, workload);
+            if choice != Choice::No {
+                applied.note_unknown(policy, choice);
+            }
+            if choice != Choice::Yes {
+                continue;
+            }
             applied.enforced |= policy.enforce;
             if policy.enforce {
                 applied.on_untrusted_ca = applied.on_untrusted_ca.max(policy.coverage.on_untrusted_ca);
                 applied.on_bypass = applied
                     .on_bypass
                     .max(policy.coverage.on_bypass.unwrap_or_default());
-                applied.on_unknown = applied
-                    .on_unknown
-                    .max(policy.coverage.on_unknown.unwrap_or_default());
             }
             applied
                 .models
@@ -207,7 +237,8 @@ impl Policies {
     pub fn scope_of(&self, placement: &Placement, matches: Match) -> Scope {
         let mut said = Coverage::default();
         for policy in &self.policies {
-            if !policy.selector.is_of_cgroups() || !selector::chooses_placement(&policy.selector, placement) {
+            let chosen = selector::chooses_placement(&policy.selector, placement) == Choice::Yes;
+            if !policy.selector.is_of_cgroups() || !chosen {
                 continue;
             }
             let coverage = &policy.coverage;
@@ -226,6 +257,14 @@ impl Policies {
             ))
             .with(flag(said.on_bypass == Some(OnBypass::Deny), Scope::DENY_BYPASS))
             .with(flag(said.quic == Some(Quic::Pass), Scope::PASS_QUIC))
+    }
+
+    /// Whether a policy refuses exchanges of workloads that are not known for certain: only then is there something to wait
+    /// for before one begins.
+    pub fn any_strict_on_unknown(&self) -> bool {
+        self.policies
+            .iter()
+            .any(|policy| policy.enforce && policy.coverage.on_unknown > Some(OnUnknown::Observe))
     }
 
     /// Whether some cgroup's connections are refused while no agent is alive.
@@ -413,5 +452,45 @@ policies:
         let observed = policies("policies: [{name: a, mode: observe, on_untrusted_ca: deny}]").select(None);
         assert!(!observed.denies_untrusted_ca());
         assert!(!policies("").select(None).denies_untrusted_ca());
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_policies_that_may_apply() {
+        let policies = policies(
+            r#"
+policies:
+  - {name: everyone, workloads: {cgroup: "/kubepods/*"}}
+  - {name: billing, workloads: {namespace: billing}, on_unknown: deny}
+  - {name: trial, mode: observe, on_unknown: hold}
+"#,
+        );
+        let mut workload = crate::event::samples::workload().as_ref().clone();
+        let select = |workload: &Workload| {
+            let applied = policies.select(Some(workload));
+            let known = applied.is_known(Some(workload), Attribution::Exact);
+            (
+                known,
+                applied.on_unknown,
+                applied.on_unknown_by.as_deref().map(str::to_owned),
+            )
+        };
+        assert_eq!(select(&workload), (true, OnUnknown::Observe, None));
+        let mut placement = Placement::of_cgroup("/kubepods/pod1/c1");
+        placement.pod = Some(Arc::default());
+        workload.placement = Arc::new(placement.clone());
+        let by = Some("billing".to_owned());
+        assert_eq!(select(&workload), (false, OnUnknown::Deny, by.clone()));
+        placement.pod = Some(Arc::new(crate::identity::Pod {
+            namespace: Some("billing".into()),
+            ..Default::default()
+        }));
+        workload.placement = Arc::new(placement);
+        assert_eq!(select(&workload), (true, OnUnknown::Deny, by));
+        let applied = policies.select(Some(&workload));
+        assert_eq!(applied.observed_on_unknown.as_deref(), Some("trial"));
+        let passed = AttributionReason::PassedDescriptorAcrossCgroups;
+        assert!(!applied.is_known(Some(&workload), Attribution::Ambiguous(passed)));
+        let forked = AttributionReason::SharedByFork;
+        assert!(applied.is_known(Some(&workload), Attribution::Ambiguous(forked)));
     }
 }

@@ -10,7 +10,7 @@ use monitor_protocol::{Api, Catalog};
 use parking_lot::Mutex;
 
 use crate::event::{Bypass, BypassReason, Connection, Event, ExchangeIds, Recorder, Transport};
-use crate::identity::{Attribution, Workload};
+use crate::identity::{Attribution, Claim, Workload};
 use crate::policy::{Applied, Policies};
 
 /// The longest name of a host (RFC 1035, section 2.3.4); a request can hold a longer one.
@@ -38,6 +38,8 @@ pub struct Opened {
     pub workload: Option<Arc<Workload>>,
     /// How sure that is, and why not surer.
     pub attribution: Attribution,
+    /// The connection as it is watched; `None` where nothing more can become known of it.
+    pub claim: Option<Claim>,
     /// The client's end.
     pub client: SocketAddr,
     /// Where the client connected to.
@@ -59,10 +61,19 @@ pub struct Origin {
     /// Whose it is and where it goes.
     pub opened: Opened,
     /// What applies, with the policies it was worked out from.
-    applied: Mutex<Option<(Arc<Policies>, Arc<Applied>)>>,
+    applied: Mutex<Option<Choice>>,
+    /// What the last exchange that was not certainly its workload's was graded.
+    ambiguous: Mutex<Option<Attribution>>,
     exchanges: AtomicU64,
     bytes_up: AtomicU64,
     bytes_down: AtomicU64,
+}
+
+/// What applies, and what that was worked out from.
+struct Choice {
+    policies: Arc<Policies>,
+    workload: Option<Arc<Workload>>,
+    applied: Arc<Applied>,
 }
 
 impl Origin {
@@ -73,25 +84,59 @@ impl Origin {
             node,
             opened,
             applied: Mutex::new(None),
+            ambiguous: Mutex::new(None),
             exchanges,
             bytes_up,
             bytes_down,
         }
     }
 
-    /// What applies to the next exchange: worked out anew when the policies have been replaced.
-    pub(super) fn applied(&self) -> Arc<Applied> {
+    /// Another exchange begins.
+    pub(super) fn count_exchange(&self) {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let policies = self.node.policies.load();
-        let mut applied = self.applied.lock();
-        match &*applied {
-            Some((from, known)) if Arc::ptr_eq(from, &policies) => known.clone(),
-            _ => {
-                let fresh = Arc::new(policies.select(self.opened.workload.as_deref()));
-                *applied = Some((Arc::clone(&policies), fresh.clone()));
-                fresh
-            }
+    }
+
+    /// Who asks, as far as it is known now.
+    pub(super) fn workload(&self) -> Option<Arc<Workload>> {
+        match &self.opened.claim {
+            Some(claim) => Some(claim.workload()),
+            None => self.opened.workload.clone(),
         }
+    }
+
+    /// How sure it is that an exchange that began at `at_ns`, nanoseconds of `CLOCK_BOOTTIME`, was the workload's.
+    pub(super) fn attribution_at(&self, at_ns: u64) -> Attribution {
+        match &self.opened.claim {
+            Some(claim) => claim.attribution_at(at_ns),
+            None => self.opened.attribution,
+        }
+    }
+
+    /// An exchange ended, and was graded so.
+    pub(super) fn note_attribution(&self, attribution: Attribution) {
+        if matches!(attribution, Attribution::Ambiguous(_)) {
+            *self.ambiguous.lock() = Some(attribution);
+        }
+    }
+
+    /// What applies to an exchange of `workload`: worked out anew when the policies have been replaced, or more is known of
+    /// the workload.
+    pub(super) fn applied(&self, workload: Option<&Arc<Workload>>) -> Arc<Applied> {
+        let policies = self.node.policies.load();
+        let mut choice = self.applied.lock();
+        if let Some(known) = &*choice
+            && Arc::ptr_eq(&known.policies, &policies)
+            && known.workload.as_ref().map(Arc::as_ptr) == workload.map(Arc::as_ptr)
+        {
+            return known.applied.clone();
+        }
+        let applied = Arc::new(policies.select(workload.map(Arc::as_ref)));
+        *choice = Some(Choice {
+            policies: Arc::clone(&policies),
+            workload: workload.cloned(),
+            applied: applied.clone(),
+        });
+        applied
     }
 
     /// Whether a request's host, with or without port, is another LLM host than the one the connection was opened for.
@@ -130,8 +175,14 @@ impl Origin {
         self.bytes_down.fetch_add(down, Ordering::Relaxed);
     }
 
-    /// Puts into a connection's record what it has carried.
+    /// Puts into a connection's record what it has carried, and what has become known of whose it is.
     pub fn add_traffic(&self, connection: &mut Connection) {
+        if let Some(workload) = self.workload() {
+            connection.workload = Some(workload);
+        }
+        if let Some(ambiguous) = *self.ambiguous.lock() {
+            connection.attribution = ambiguous;
+        }
         connection.exchanges = self.exchanges.load(Ordering::Relaxed);
         connection.bytes_up = self.bytes_up.load(Ordering::Relaxed);
         connection.bytes_down = self.bytes_down.load(Ordering::Relaxed);

@@ -9,6 +9,7 @@ use super::{Exchange, Outcome};
 use crate::event::{
     self, BudgetUse, Certainty, ErrorClass, Event, Http, OwnCount, Reason, TokenUsage, Verdict,
 };
+use crate::identity::Attribution;
 use crate::policy::AppliedBudget;
 
 impl Exchange {
@@ -95,12 +96,22 @@ impl Exchange {
         })
     }
 
+    /// The grade at the start: as it was known then, or as events that were read since tell of that moment.
+    fn final_attribution(&self) -> Attribution {
+        match self.attribution {
+            Attribution::Ambiguous(_) => self.attribution,
+            _ => self.origin.attribution_at(self.began_ns),
+        }
+    }
+
     fn record(
         &mut self,
         usage: Option<TokenUsage>,
         counted: Option<OwnCount>,
         budgets: Vec<BudgetUse>,
     ) -> event::Exchange {
+        let attribution = self.final_attribution();
+        self.origin.note_attribution(attribution);
         let opened = &self.origin.opened;
         let micros = |since: Instant| u64::try_from((since - self.started).as_micros()).unwrap_or(u64::MAX);
         event::Exchange {
@@ -108,8 +119,8 @@ impl Exchange {
             started_ms: self.started_ms,
             duration_us: micros(Instant::now()),
             time_to_first_byte_us: self.first_byte.map(micros),
-            workload: opened.workload.clone(),
-            attribution: opened.attribution,
+            workload: self.workload.take(),
+            attribution,
             client: opened.client,
             original_destination: opened.original_destination,
             provider: opened.provider.clone(),

@@ -58,6 +58,7 @@ impl Lab {
         let opened = Opened {
             workload: Some(Arc::new(workload)),
             attribution: Attribution::Exact,
+            claim: None,
             client: ([127, 0, 0, 1], 40_000).into(),
             original_destination: ([192, 0, 2, 1], 443).into(),
             provider: "openai".into(),

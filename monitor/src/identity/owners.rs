@@ -32,8 +32,13 @@ pub fn socket_owners(inodes: &HashSet<u32>) -> HashMap<u32, Vec<u32>> {
 
 /// The inodes of the sockets that a process has open; none when it is gone.
 pub fn sockets_of(tgid: u32) -> impl Iterator<Item = u32> {
+    descriptors_of(tgid).flatten()
+}
+
+/// The descriptors of a process: the inode for a socket, `None` for anything else.
+pub(super) fn descriptors_of(tgid: u32) -> impl Iterator<Item = Option<u32>> {
     let entries = fs::read_dir(format!("/proc/{tgid}/fd")).into_iter().flatten();
-    entries.filter_map(|entry| {
+    entries.map(|entry| {
         let target = fs::read_link(entry.ok()?.path()).ok()?;
         let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
         inode.parse().ok()

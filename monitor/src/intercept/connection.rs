@@ -67,18 +67,19 @@ impl Interceptor {
             return;
         }
         self.node.recorder.ready().await;
-        let mut record = self.opened(&stream, flow.as_ref());
+        let mut record = self.opened(&stream, flow.as_ref()).await;
         let Some(place) = self.live.enter(record.clone()) else {
             record.outcome = Outcome::Overloaded;
             return self.record(record);
         };
-        let record = match record.original_destination {
-            Some(destination) => {
+        let record = match flow {
+            Some(flow) => {
                 let steered = Steered {
                     interceptor: &self,
                     netns,
-                    destination,
-                    marked: flow.is_some_and(|flow| flow.flags & FLAG_MARKED != 0),
+                    destination: original_destination(&flow),
+                    flow,
+                    marked: flow.flags & FLAG_MARKED != 0,
                     record,
                     place,
                 };
@@ -93,10 +94,14 @@ impl Interceptor {
         self.record(record);
     }
 
-    fn opened(&self, stream: &TcpStream, flow: Option<&FlowRecord>) -> Connection {
+    async fn opened(&self, stream: &TcpStream, flow: Option<&FlowRecord>) -> Connection {
         let (workload, attribution) = match flow {
             Some(flow) => {
-                let (workload, attribution) = self.identity.resolve(flow);
+                let (mut workload, mut attribution) = self.identity.resolve(flow);
+                // What tells of a process that lived only for a moment may not have been read yet.
+                if attribution != Attribution::Exact && self.identity.caught_up().await {
+                    (workload, attribution) = self.identity.resolve(flow);
+                }
                 (Some(workload), attribution)
             }
             None => (None, Attribution::Unknown(AttributionReason::NoRecord)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use monitor_common::FlowRecord;
 use rustls::AlertDescription;
 use tokio::net::TcpStream;
 
@@ -15,7 +16,7 @@ use super::dial::{self, DialError};
 use super::live::{Place, Traffic};
 use super::splice::{Carried, splice};
 use crate::event::{Bypass, BypassReason, Connection, Event, Outcome, SpliceReason, Transport};
-use crate::identity::Netns;
+use crate::identity::{Claim, Ends, Netns};
 use crate::policy::Applied;
 
 /// Room for a ClientHello of the usual size.
@@ -26,6 +27,7 @@ pub(super) struct Steered<'i> {
     pub(super) interceptor: &'i Interceptor,
     pub(super) netns: Arc<Netns>,
     pub(super) destination: SocketAddr,
+    pub(super) flow: FlowRecord,
     /// The destination's address is marked as an LLM host's; otherwise the connection is here because all of its workload's
     /// are.
     pub(super) marked: bool,
@@ -151,6 +153,18 @@ impl Steered<'_> {
             let _gone = stream.set_zero_linger();
         }
         self.end(outcome)
+    }
+
+    /// Watches whose the connection is.
+    pub(super) fn claim(&self, stream: &TcpStream) -> Option<Claim> {
+        let ends = Ends {
+            client: self.record.client,
+            listener: stream.local_addr().ok()?,
+            netns: self.netns.clone(),
+        };
+        let workload = self.record.workload.clone()?;
+        let identity = &self.interceptor.identity;
+        Some(identity.claim(&self.flow, ends, workload, self.record.attribution))
     }
 
     /// What policy says of the workload.

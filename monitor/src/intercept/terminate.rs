@@ -37,6 +37,8 @@ impl Steered<'_> {
         offered: Vec<Alpn>,
         provider: Provider,
     ) -> Connection {
+        // From the beginning: the process may fork during the handshake.
+        let claim = self.claim(&stream);
         let upstream = match self.dial(&name, &provider.name, &offered).await {
             Ok(upstream) => upstream,
             Err(error) => return self.refuse(stream, &error).await,
@@ -56,6 +58,7 @@ impl Steered<'_> {
             Opened {
                 workload: self.record.workload.clone(),
                 attribution: self.record.attribution,
+                claim,
                 client: self.record.client,
                 original_destination: self.destination,
                 provider: provider.name.into(),

@@ -1,14 +1,17 @@
 //! From a flow to its workload.
 
-use std::io::Write as _;
-use std::net::TcpStream;
+use std::io::{BufRead as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use monitor::identity::{Attribution, AttributionReason, EvidenceOptions, Identity, Netns, Workload};
-use monitor::kernel::KernelEvents;
+use monitor::identity::{
+    Attribution, AttributionReason, Claim, Ends, EvidenceOptions, Identity, Netns, Workload,
+};
+use monitor::kernel::{KernelEvent, KernelEvents};
 
 use crate::rig::{PORT, Rig, V4_HOST, address, enter, rig};
 
@@ -98,6 +101,8 @@ fn a_process_that_is_gone_is_exact_when_its_events_were_read_and_late_when_not()
     let (workload, attribution) = known.resolve(&record);
     assert_eq!(attribution, Attribution::Exact);
     assert!(workload.exe.as_deref().unwrap().ends_with("bash"));
+    // Cgroups that nobody reported are looked for at most every 200 ms.
+    std::thread::sleep(Duration::from_millis(250));
     let (workload, attribution) = blind.resolve(&record);
     assert_eq!(attribution, Attribution::Late(AttributionReason::ProcessGone));
     assert_eq!((workload.exe.as_deref(), workload.pid), (None, child.id()));
@@ -232,6 +237,7 @@ fn short_lived_parents_and_their_child_keep_their_evidence() {
         .unwrap();
     enter(&rig.child_cgroup("ancestry"), parent.id());
     let (accepted, record) = rig.accept(&listeners.v4);
+    drain(&identity, &mut events);
     parent.kill().unwrap();
     parent.wait().unwrap();
     drop(accepted);
@@ -290,4 +296,116 @@ fn spawn_as(pid: u32, program: &str, argument: &str) -> Child {
         child.wait().unwrap();
     }
     panic!("others took the id 200 times");
+}
+
+/// A watched connection of a shell that runs `script` once it is connected with descriptor 3.
+fn shared(
+    rig: &Rig,
+    identity: &Arc<Identity>,
+    listener: &TcpListener,
+    script: &str,
+) -> (Child, TcpStream, Claim) {
+    let script = format!("exec 3<>/dev/tcp/{V4_HOST}/{PORT}; {script}");
+    let child = Command::new("bash")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (accepted, record) = rig.accept(listener);
+    let ends = Ends {
+        client: accepted.peer_addr().unwrap(),
+        listener: accepted.local_addr().unwrap(),
+        netns: Arc::new(Netns::of_pid(child.id()).unwrap()),
+    };
+    let (workload, attribution) = identity.resolve(&record);
+    assert_eq!(attribution, Attribution::Exact);
+    let claim = identity.claim(&record, ends, workload, attribution);
+    (child, accepted, claim)
+}
+
+fn wait_for_line(child: &mut Child) {
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(child.stdout.as_mut().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+}
+
+#[test]
+fn a_connection_is_shared_while_a_child_has_its_socket() {
+    let Some(rig) = rig("sharing") else { return };
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let mut events = rig.kernel.events().unwrap();
+    let listeners = rig.listen();
+    let identity = Arc::new(identity(&rig));
+    let fork = Attribution::Ambiguous(AttributionReason::SharedByFork);
+    // The cases: what the shell does, and what holds afterwards.
+    let cases = [
+        // A child without a program of its own has what its parent has.
+        ("(echo ready; read -r <&3) & read -r; wait", fork),
+        // `sleep` inherits descriptor 3, which is not close-on-exec.
+        (
+            "sleep 20 & P=$!; until [ \"$(cat /proc/$P/comm)\" = sleep ]; do :; done; echo ready; read -r; kill $P",
+            fork,
+        ),
+        (
+            "sleep 20 3<&- & P=$!; until [ \"$(cat /proc/$P/comm)\" = sleep ]; do :; done; echo ready; read -r; kill $P",
+            Attribution::Exact,
+        ),
+        ("(true); true 3<&-; echo ready; read -r", Attribution::Exact),
+        // The shell becomes another program, which still has the connection.
+        (
+            "exec bash -c 'echo ready; read -r'",
+            Attribution::Ambiguous(AttributionReason::ProgramChanged),
+        ),
+    ];
+    for (script, expected) in cases {
+        let before_ns = monitor::kernel::boottime_ns();
+        let (mut child, accepted, claim) = shared(&rig, &identity, &listeners.v4, script);
+        wait_for_line(&mut child);
+        drain(&identity, &mut events);
+        assert_eq!(
+            claim.attribution_at(monitor::kernel::boottime_ns()),
+            expected,
+            "{script}"
+        );
+        assert_eq!(claim.attribution_at(before_ns), Attribution::Exact, "{script}");
+        drop((claim, accepted));
+        go_on(&child);
+        child.wait().unwrap();
+        drain(&identity, &mut events);
+    }
+}
+
+#[test]
+fn evidence_is_cheap_to_take() {
+    let Some(rig) = rig("cost of evidence") else {
+        return;
+    };
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let mut events = rig.kernel.events().unwrap();
+    let identity = identity(&rig);
+    let sleep = || Command::new("sleep").arg("20").spawn().unwrap();
+    let mut children: Vec<Child> = (0..100).map(|_| sleep()).collect();
+    let mut execs = Vec::new();
+    while let Some(event) = events.take() {
+        let event = event.unwrap();
+        let began = Instant::now();
+        identity.on_event(&event);
+        if matches!(event, KernelEvent::Exec { .. }) {
+            execs.push(began.elapsed());
+        }
+    }
+    for child in &mut children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(execs.len() >= 100);
+    execs.sort_unstable();
+    let (p50, p95) = (execs[execs.len() / 2], execs[execs.len() * 95 / 100]);
+    println!("evidence of an exec: p50 {p50:?}, p95 {p95:?}");
+    // Far above what it takes, for machines that are busy with other things.
+    assert!(p50 < Duration::from_millis(2), "{p50:?}");
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::inbound::Inbound;
 use super::outbound::Outbound;
-use super::relay::Relay;
+use super::relay::{Admission, Relay};
 use crate::exchange::{Inspected, Origin};
 
 /// How long the last bytes and the close of a connection may take; a side that does not read them is dropped.
@@ -39,6 +39,7 @@ where
         job: None,
         flush: [false; 2],
         half_closed: None,
+        waiting: None,
     };
     let result = std::future::poll_fn(|cx| pump.poll(cx)).await;
     // The exchange that was under way goes on record before the goodbyes, which may take their time.
@@ -71,6 +72,8 @@ struct Pump<C, U> {
     upstream: U,
     relay: Relay,
     job: Option<JoinHandle<Inspected>>,
+    /// What is known of the workload is not enough for the request that has been read.
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Bytes were written to client, upstream, and may wait in the TLS layer.
     flush: [bool; 2],
     /// Runs from when the upstream has been told that the client sends no more, anew with everything it sends.
@@ -93,7 +96,8 @@ where
                     self.relay.inspected(job.run());
                 }
             }
-            let mut moved = poll_write(
+            let mut moved = self.poll_waiting(cx);
+            moved |= poll_write(
                 &mut self.client,
                 &mut self.relay.to_client,
                 &mut self.flush[0],
@@ -145,6 +149,22 @@ where
             return false;
         };
         since.as_mut().poll(cx).is_ready() && self.relay.client_left()
+    }
+
+    /// Whether a request that waited may begin.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.waiting.is_none() && self.relay.admission == Admission::Waiting {
+            self.waiting = Some(Box::pin(self.relay.origin().wait_until_known()));
+        }
+        let Some(waiting) = &mut self.waiting else {
+            return false;
+        };
+        if waiting.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.waiting = None;
+        self.relay.admit();
+        true
     }
 
     fn poll_job(&mut self, cx: &mut Context<'_>) -> io::Result<()> {

@@ -27,6 +27,18 @@ fn framed_limit(limit_bytes: usize) -> usize {
     limit_bytes.saturating_mul(2)
 }
 
+/// Whether a request may begin whose workload policy wants to be sure of.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Admission {
+    /// It has not been asked.
+    #[default]
+    Open,
+    /// It waits, with its head where it was read, for [`Relay::admit`].
+    Waiting,
+    /// It may.
+    Admitted,
+}
+
 /// One connection's exchanges.
 pub(super) struct Relay {
     origin: Arc<Origin>,
@@ -46,6 +58,8 @@ pub(super) struct Relay {
     finished: bool,
     /// Bytes of an unfinished request head that were read before.
     head_seen: usize,
+    /// Whether the request whose head has been read may begin.
+    pub(super) admission: Admission,
 }
 
 enum Request {
@@ -122,6 +136,10 @@ enum Reframe {
 }
 
 impl Relay {
+    pub(super) fn origin(&self) -> Arc<Origin> {
+        self.origin.clone()
+    }
+
     pub(super) fn new(origin: Arc<Origin>) -> Self {
         Self {
             origin,
@@ -137,6 +155,7 @@ impl Relay {
             last: false,
             finished: false,
             head_seen: 0,
+            admission: Admission::Open,
         }
     }
 

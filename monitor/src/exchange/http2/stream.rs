@@ -55,6 +55,9 @@ pub(super) async fn exchange(
         body: body_fields(&parts.headers),
         length: length_of(&parts.headers, &body),
     };
+    if origin.must_wait() {
+        origin.clone().wait_until_known().await;
+    }
     let (mut exchange, plan) = Exchange::begin(&origin, &view);
     let head = Request::from_parts(parts, ());
     let mut unread = None;

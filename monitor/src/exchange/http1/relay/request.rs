@@ -2,7 +2,7 @@
 
 use super::super::body::BodyReader;
 use super::super::head::{self, Framing, HEAD_LIMIT_BYTES, HeadEdit, HeadError, RequestHead};
-use super::{Collect, Collected, Relay, Request, framed_limit};
+use super::{Admission, Collect, Collected, Relay, Request, framed_limit};
 use crate::exchange::fields::ContentEncoding;
 use crate::exchange::{
     DISCARD_BYTES, Decision, Exchange, Inspected, Job, Outcome, RequestHeadView, RequestPlan,
@@ -56,6 +56,13 @@ impl Relay {
             }
         };
         self.head_seen = 0;
+        if self.admission == Admission::Open && self.origin.must_wait() {
+            self.admission = Admission::Waiting;
+        }
+        if self.admission == Admission::Waiting {
+            return (false, None);
+        }
+        self.admission = Admission::Open;
         self.begin(head);
         (true, None)
     }
@@ -177,6 +184,11 @@ impl Relay {
             true,
             self.exchange.take().map(|exchange| Job::new(exchange, body)),
         )
+    }
+
+    /// Lets the request begin that waits.
+    pub(in super::super) fn admit(&mut self) {
+        self.admission = Admission::Admitted;
     }
 
     /// Takes the result of a job.
