@@ -445,7 +445,7 @@ fn likely_cause(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EPERM) => " (a security module or kernel lockdown forbids this kind of program)",
         Some(libc::EINVAL) => {
-            " (this kernel may not know this kind of program; 5.15 or later has all of them)"
+            " (this kernel may not know this kind of program; 5.18 or later has all of them)"
         }
         _ => "",
     }
