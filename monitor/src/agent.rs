@@ -277,8 +277,7 @@ impl Agent {
                 }
                 () = placements.changed() => self.scopes.update(),
                 _ = rescan.tick() => {
-                    placements.walk();
-                    self.scopes.retry();
+                    self.scopes.rescan();
                     self.keeper.rescan(&self.workers);
                     self.sweep();
                     self.beat();

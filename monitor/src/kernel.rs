@@ -501,14 +501,22 @@ impl Kernel {
     /// Whether the kernel keeps the table of processes and reports their events.
     #[must_use]
     pub fn tracks_processes(&self) -> bool {
-        let is_attached = |name| {
+        self.are_attached(&["process_executed", "process_forked", "process_exited"])
+    }
+
+    /// Whether the kernel reports cgroups as they are made and removed.
+    #[must_use]
+    pub fn reports_cgroups(&self) -> bool {
+        self.are_attached(&["cgroup_made", "cgroup_removed"])
+    }
+
+    fn are_attached(&self, names: &[&str]) -> bool {
+        let is_attached = |name: &&str| {
             self.programs
                 .iter()
-                .any(|program| program.name == name && program.state == ProgramState::Attached)
+                .any(|program| program.name == *name && program.state == ProgramState::Attached)
         };
-        ["process_executed", "process_forked", "process_exited"]
-            .into_iter()
-            .all(is_attached)
+        names.iter().all(is_attached)
     }
 
     /// How often each attached program ran and for how long, while `kernel.bpf_stats_enabled` was 1.

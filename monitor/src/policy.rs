@@ -334,7 +334,7 @@ impl Compiled {
                 format!("{policy}/{index}/service_account:{namespace}/{account}")
             }
             _ => {
-                let cgroup = &placement.cgroup;
+                let cgroup = placement.principal();
                 match placement.container_beside_path() {
                     // No path has two slashes in a row.
                     Some(container) => format!("{policy}/{index}/workload:{cgroup}//{container}"),

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use monitor_common::Scope;
+use monitor_common::{Reason, Scope};
 use parking_lot::Mutex;
 
 use crate::config::Match;
@@ -16,6 +17,9 @@ use crate::identity::{Changes, Placement, Placements};
 use crate::intercept::Interceptor;
 use crate::kernel::{Kernel, KernelError};
 use crate::policy::Policies;
+
+/// How often the whole hierarchy is walked although the kernel reports every change.
+const WALK_EVERY: Duration = Duration::from_secs(60);
 
 /// The kernel's table of scopes.
 pub(super) trait ScopeRows {
@@ -63,6 +67,9 @@ pub(super) struct State {
     full: u64,
     /// Rows that could not be written or removed for another reason.
     failed: u64,
+    /// Events that the kernel had lost when the hierarchy was walked last.
+    lost: Option<u64>,
+    walked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -120,9 +127,27 @@ impl Scopes {
         }
     }
 
-    /// Tries again what could not be written.
-    pub(super) fn retry(&self) {
-        self.state.lock().retry(&*self.interceptor.kernel);
+    /// Looks at the whole hierarchy where the kernel does not report cgroups or has lost a report, and otherwise from time to
+    /// time; tries again what could not be written.
+    pub(super) fn rescan(&self) {
+        let kernel = &*self.interceptor.kernel;
+        let lost = kernel.counter(Reason::RingFull).ok();
+        let is_due = {
+            let mut state = self.state.lock();
+            let is_due = lost.is_none()
+                || state.lost != lost
+                || !kernel.reports_cgroups()
+                || state.walked.is_none_or(|walked| walked.elapsed() >= WALK_EVERY);
+            if is_due {
+                (state.lost, state.walked) = (lost, Some(Instant::now()));
+            }
+            is_due
+        };
+        if is_due {
+            self.placements().walk();
+        }
+        self.update();
+        self.state.lock().retry(kernel);
     }
 
     fn placements(&self) -> &Placements {

@@ -173,7 +173,7 @@ pub struct BudgetRule {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grouping {
-    /// Each workload has its own: each cgroup, and each container where several share one.
+    /// Each workload has its own: each container, else each systemd unit, else each cgroup.
     #[default]
     Workload,
     /// Each pod has its own; outside of pods each workload.

@@ -6,22 +6,41 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use monitor_common::event::CGROUP_PATH_BYTES;
+
 use super::placement::process::unified;
 use super::procfs;
 
 /// How deep a hierarchy is walked; deeper directories are found by their processes.
 const MAX_DEPTH: usize = 32;
 
+/// The id of the root of the hierarchy.
+const ROOT_ID: u64 = 1;
+
 /// The hierarchy as it is mounted.
 #[derive(Debug)]
 pub(super) struct Hierarchy {
     mount: PathBuf,
+    /// The mount shows all of it, so that a path in the mount is the kernel's.
+    is_whole: bool,
 }
 
 impl Hierarchy {
     /// `mount` is where cgroup2 is mounted.
     pub(super) fn new(mount: PathBuf) -> Self {
-        Self { mount }
+        // Where there is no mount to look at, the kernel's word is all there is.
+        let is_whole = fs::metadata(&mount).map_or(true, |root| root.ino() == ROOT_ID);
+        Self { mount, is_whole }
+    }
+
+    /// Whether a path that the kernel reported is that of the cgroup with an id. One that may have been cut, or is seen from
+    /// elsewhere than the mount, must still be there.
+    pub(super) fn has(&self, id: u64, path: &str) -> bool {
+        if self.is_whole && path.len() + 1 < CGROUP_PATH_BYTES {
+            return true;
+        }
+        let directory = self.mount.join(path.trim_start_matches('/'));
+        fs::symlink_metadata(directory).is_ok_and(|found| found.ino() == id)
     }
 
     /// The paths of the cgroups by id, at most `limit` of them. A path begins with `/`.
@@ -87,5 +106,11 @@ mod tests {
         assert_eq!(found[&id(&pod)], "/kubepods/pod1");
         assert_eq!(found.len(), 3);
         assert_eq!(hierarchy.walk(2).len(), 2);
+        assert!(hierarchy.has(id(&pod), "/kubepods/pod1"));
+        assert!(!hierarchy.has(id(&pod), "/kubepods/pod"), "cut");
+        assert!(
+            !hierarchy.has(id(&pod), "/lab/kubepods/pod1"),
+            "from another root"
+        );
     }
 }

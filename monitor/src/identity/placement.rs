@@ -103,6 +103,14 @@ impl Placement {
         }
     }
 
+    /// The part of the cgroup's path that names who runs in it: down to the container, else to the pod or the systemd unit.
+    /// What is below it the workload may name as it likes, where cgroups are delegated. The whole path where there is
+    /// none of them.
+    #[must_use]
+    pub fn principal(&self) -> &str {
+        path::read_path(&self.cgroup).principal
+    }
+
     /// The container's id where the cgroup's path does not hold it, so that the cgroup alone does not tell containers
     /// apart: on a hybrid node.
     #[must_use]

@@ -40,6 +40,9 @@ pub(crate) struct PathReading<'a> {
     pub(crate) container: Option<ContainerId<'a>>,
     /// The pod's uid in the form of the API.
     pub(crate) pod_uid: Option<Cow<'a, str>>,
+    /// The path down to the container, else to the pod or the outer unit: what is below it is the workload's own choice.
+    /// The whole path where there is none of them.
+    pub(crate) principal: &'a str,
 }
 
 /// A container's id in a path.
@@ -59,7 +62,7 @@ pub(crate) fn read_path(path: &str) -> PathReading<'_> {
         reader.segment(segment);
         reader.parent = segment;
     }
-    reader.finish()
+    reader.finish(path)
 }
 
 /// Whether a unit is a user's own service manager, below which the user names the cgroups.
@@ -79,6 +82,8 @@ struct Reader<'a> {
     pod_uid: Option<Cow<'a, str>>,
     /// The container is the pod's: what is below it is the workload's own.
     settled: bool,
+    /// The segment that ends the principal's path.
+    principal: Option<&'a str>,
     parent: &'a str,
 }
 
@@ -93,16 +98,21 @@ impl<'a> Reader<'a> {
                 // A container around a pod is its node's.
                 self.container = container;
                 self.settled = container.is_some();
+                self.principal = Some(segment);
             }
         } else if let Some(container) = container(segment, self.parent) {
             self.container = Some(container);
             self.settled = self.pod_uid.is_some();
+            if !self.is_users_own() {
+                self.principal = Some(segment);
+            }
         } else if self.container.is_none() && self.pod_uid.is_none() {
             let name = unescape(segment);
             if is_unit(name) {
                 if self.outer_unit.is_none() {
                     self.outer_unit = Some(name);
                     self.unit_slice = self.slice;
+                    self.principal = Some(segment);
                 } else {
                     self.inner_unit = Some(name);
                 }
@@ -117,7 +127,7 @@ impl<'a> Reader<'a> {
         self.outer_unit.is_some_and(is_users_manager)
     }
 
-    fn finish(self) -> PathReading<'a> {
+    fn finish(self, path: &'a str) -> PathReading<'a> {
         let unit = match (self.outer_unit, self.inner_unit) {
             (Some(outer), Some(inner)) => Some(Cow::Owned(format!("{outer}/{inner}"))),
             (outer, _) => outer.map(Cow::Borrowed),
@@ -131,8 +141,15 @@ impl<'a> Reader<'a> {
             unit,
             container: self.container,
             pod_uid: self.pod_uid,
+            principal: self.principal.map_or(path, |last| down_to(path, last)),
         }
     }
+}
+
+/// A path down to a segment that is a part of it.
+fn down_to<'a>(path: &'a str, segment: &'a str) -> &'a str {
+    let end = segment.as_ptr().addr() + segment.len() - path.as_ptr().addr();
+    path.get(..end).unwrap_or(path)
 }
 
 /// A pod's directory; in the colon form its container is in the same name.

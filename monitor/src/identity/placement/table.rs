@@ -232,11 +232,12 @@ impl Placements {
         self.of_cgroup(cgroup_id, tgid);
     }
 
-    /// A cgroup appeared, with its path in the hierarchy, or was removed.
+    /// The kernel reported that a cgroup appeared, with its path in the hierarchy, or was removed. One whose path cannot be
+    /// relied on is left to the next walk, or to the first connection from it.
     pub fn on_cgroup(&self, cgroup_id: u64, path: &str, removed: bool) {
         if removed {
             self.remove(cgroup_id, Instant::now());
-        } else {
+        } else if self.hierarchy.has(cgroup_id, path) {
             self.add(cgroup_id, path, 0);
         }
     }

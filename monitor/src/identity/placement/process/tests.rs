@@ -104,6 +104,7 @@ proptest! {
     #[test]
     fn anything_can_be_read(lines in pieces()) {
         let process = read_process(&lines);
+        prop_assert!(process.cgroup.starts_with(process.reading.principal));
         if let Some(container) = process.reading.container {
             prop_assert!(lines.contains(container.id));
         }

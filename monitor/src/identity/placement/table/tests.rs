@@ -157,6 +157,8 @@ fn a_users_container_gets_no_names() {
         "d".repeat(64)
     );
     placements.on_cgroup(u64::MAX, &path, false);
+    assert_eq!(placements.get(u64::MAX), None, "there is no such directory");
+    placements.add(u64::MAX, &path, 0);
     let container = placements.get(u64::MAX).unwrap().container.clone().unwrap();
     assert_eq!((container.name, container.runtime), (None, Some("podman")));
 }
