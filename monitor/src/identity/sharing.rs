@@ -44,6 +44,10 @@ pub(super) struct Sharing {
 
 #[derive(Debug, Default)]
 struct Table {
+    /// Every connection, also one that nobody is known to hold: then somebody does who is not known.
+    open: HashMap<u64, Arc<Shared>>,
+    next_id: u64,
+    /// Those that a process holds.
     held: HashMap<u32, SmallVec<[Arc<Shared>; 1]>>,
     recent: VecDeque<Step>,
     /// When the youngest of the events that are no longer remembered was, nanoseconds of `CLOCK_BOOTTIME`.
@@ -68,6 +72,7 @@ enum What {
 /// One connection and who holds it.
 #[derive(Debug)]
 struct Shared {
+    id: u64,
     socket: Socket,
     opened_ns: u64,
     holders: Mutex<Holders>,
@@ -103,7 +108,10 @@ pub(super) struct Watched {
 impl Sharing {
     /// Watches a connection from now on, and goes through what happened since it was opened.
     pub(super) fn watch(self: &Arc<Self>, flow: &FlowRecord, ends: Ends) -> Watched {
+        let mut table = self.table.lock();
+        table.next_id += 1;
         let shared = Arc::new(Shared {
+            id: table.next_id,
             socket: Socket {
                 client: ends.client,
                 listener: ends.listener,
@@ -113,7 +121,7 @@ impl Sharing {
             opened_ns: flow.boottime_ns,
             holders: Mutex::new(Holders::new(flow.tgid, flow.boottime_ns)),
         });
-        let mut table = self.table.lock();
+        table.open.insert(shared.id, Arc::clone(&shared));
         if table.forgotten_ns > flow.boottime_ns {
             shared.holders.lock().lose_track(How::Forked);
         }
@@ -257,6 +265,7 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         let mut table = self.sharing.table.lock();
+        table.open.remove(&self.shared.id);
         let tgids = self.shared.holders.lock().close();
         for tgid in tgids {
             table.remove(tgid, &self.shared);

@@ -1,6 +1,7 @@
 //! The suite `identity`: whose connection it is, in every kind of workload, and that there is no silent way around.
 
 mod containers;
+mod evidence;
 mod kubernetes;
 mod labs;
 mod path;
@@ -15,6 +16,7 @@ pub(super) fn tests() -> Vec<Test> {
         containers::tests(),
         kubernetes::tests(),
         systemd::tests(),
+        evidence::tests(),
         labs::tests(),
         path::tests(),
     ];
@@ -23,5 +25,5 @@ pub(super) fn tests() -> Vec<Test> {
 
 /// The policies of the suite's agent; a test chooses by the name of its cgroup.
 pub(super) fn policies() -> AgentConfig {
-    path::policies(AgentConfig::new())
+    evidence::policies(path::policies(AgentConfig::new()))
 }

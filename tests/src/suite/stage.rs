@@ -154,7 +154,8 @@ impl Stage {
         Ok(exchanges)
     }
 
-    fn python(&self, name: &str, program: &str, arguments: &[&str]) -> Result<Launch> {
+    /// A program of the clients' directory, in their Python.
+    pub(super) fn python(&self, name: &str, program: &str, arguments: &[&str]) -> Result<Launch> {
         let (python, clients) = clients()?;
         Ok(Launch::new(name, python)
             .args([clients.join(program)])

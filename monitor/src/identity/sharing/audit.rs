@@ -97,16 +97,10 @@ impl Sharing {
 
     fn older_than(&self, opened_before_ns: u64) -> Vec<Arc<Shared>> {
         let table = self.table.lock();
-        let mut older: Vec<_> = table
-            .held
-            .values()
-            .flatten()
-            .filter(|shared| shared.opened_ns <= opened_before_ns)
+        let open = table.open.values();
+        open.filter(|shared| shared.opened_ns <= opened_before_ns)
             .cloned()
-            .collect();
-        older.sort_unstable_by_key(Arc::as_ptr);
-        older.dedup_by(|one, other| Arc::ptr_eq(one, other));
-        older
+            .collect()
     }
 }
 

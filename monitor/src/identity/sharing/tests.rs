@@ -70,7 +70,8 @@ fn a_child_shares_from_its_fork_until_it_executes_or_ends() {
     sharing.forked(CHILD, GRANDCHILD, 50);
     assert_eq!(grade(&watched, 51), None);
     drop(watched);
-    assert!(sharing.table.lock().held.is_empty());
+    let table = sharing.table.lock();
+    assert!(table.held.is_empty() && table.open.is_empty());
 }
 
 #[test]
@@ -84,7 +85,8 @@ fn events_from_before_the_registration_count() {
     sharing.exited(CHILD, 40);
     assert_eq!(grade(&watched, 41), None);
     drop(watched);
-    assert!(sharing.table.lock().held.is_empty());
+    let table = sharing.table.lock();
+    assert!(table.held.is_empty() && table.open.is_empty());
 }
 
 #[test]
@@ -119,6 +121,9 @@ fn an_audit_finds_who_has_the_socket_and_who_has_not() {
     let both = ends(client.local_addr().unwrap(), client.peer_addr().unwrap());
     let watched = sharing.watch(&flow(10), both);
     sharing.forked(CHILD, CONNECTOR, 20);
+    // Nobody who is known has it any more.
+    sharing.exited(CONNECTOR, 25);
+    sharing.exited(CHILD, 26);
     // This process is neither the connector nor its child, and runs elsewhere.
     sharing.audit(Duration::ZERO, usize::MAX, 0);
     let now_ns = boottime_ns();
@@ -126,7 +131,8 @@ fn an_audit_finds_who_has_the_socket_and_who_has_not() {
     assert_eq!(reason, Some(AttributionReason::PassedDescriptorAcrossCgroups));
     assert_eq!(watched.shared.holders.lock().close(), [std::process::id()]);
     drop(watched);
-    assert!(sharing.table.lock().held.is_empty());
+    let table = sharing.table.lock();
+    assert!(table.held.is_empty() && table.open.is_empty());
 }
 
 #[test]
