@@ -3,3 +3,4 @@
 
 pub(crate) mod connects;
 pub(crate) mod replay;
+pub(crate) mod stress;

@@ -91,6 +91,11 @@ impl Lab {
         Ok(netns)
     }
 
+    /// A further netns with nothing but loopback, up.
+    pub(crate) fn bare_netns(&self, name: &str) -> Result<Netns> {
+        Netns::create(&format!("{}-{name}", self.slot.name()))
+    }
+
     /// The netns of everything outside.
     pub(crate) fn internet(&self) -> &Netns {
         &self.internet

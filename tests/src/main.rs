@@ -48,6 +48,9 @@ enum Command {
     /// Open many connections (a workload of the suites).
     #[command(hide = true)]
     Connects(client::connects::Connects),
+    /// Be hard to attribute (a workload of the suites).
+    #[command(hide = true)]
+    Stress(client::stress::Stress),
     /// Send laid-down bytes (a workload of the suites).
     #[command(hide = true)]
     Replay(client::replay::Replay),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Exec(entry) => entry.run(),
         Command::Connects(connects) => connects.run(),
+        Command::Stress(stress) => stress.run(),
         Command::Replay(replay) => in_runtime(replay.run()),
         Command::Demo(demo) => in_runtime(until_ended(demo.run())),
         Command::Lab => in_runtime(until_ended(playground::run())),

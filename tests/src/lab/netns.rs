@@ -44,6 +44,19 @@ impl Netns {
         add_address(Some(self), "lo", address)
     }
 
+    /// Takes every address of these networks for its own.
+    pub(crate) fn own(&self, networks: &[&str]) -> Result<()> {
+        for network in networks {
+            in_netns(Some(self), &["route", "add", "local", network, "dev", "lo"])?;
+        }
+        Ok(())
+    }
+
+    /// Removes it; its processes must have ended.
+    pub(crate) fn remove(self) -> Result<()> {
+        ip(&["netns", "del", &self.name])
+    }
+
     /// Runs `work` on a thread inside this netns. Sockets made there stay there.
     pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let path = path_of(&self.name);

@@ -5,6 +5,7 @@ mod evidence;
 mod kubernetes;
 mod labs;
 mod path;
+mod stress;
 mod systemd;
 
 use super::runner::Test;
@@ -19,6 +20,7 @@ pub(super) fn tests() -> Vec<Test> {
         evidence::tests(),
         labs::tests(),
         path::tests(),
+        stress::tests(),
     ];
     groups.into_iter().flatten().collect()
 }

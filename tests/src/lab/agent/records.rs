@@ -35,6 +35,12 @@ impl Records {
             .collect()
     }
 
+    /// How many there are so far.
+    pub(crate) fn lines(&self) -> Result<usize> {
+        let bytes = fs::read(&self.path).with_context(|| format!("reading {}", self.path.display()))?;
+        Ok(bytes.iter().filter(|byte| **byte == b'\n').count())
+    }
+
     /// The exchanges of one process, oldest first, once there are at least `count`.
     pub(crate) async fn exchanges_of(&self, pid: u32, count: usize) -> Result<Vec<Value>> {
         self.wait("exchanges", pid, count, |record| {
