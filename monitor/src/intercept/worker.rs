@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Interceptor;
 use super::listeners::NamespaceListeners;
@@ -100,7 +99,8 @@ impl Workers {
 }
 
 async fn run(interceptor: &Arc<Interceptor>, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let mut accepting: HashMap<u64, Vec<AbortHandle>> = HashMap::new();
+    // A loop ends when its sender is dropped.
+    let mut accepting: HashMap<u64, Vec<oneshot::Sender<()>>> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {
             Command::Listen(netns, sockets) => {
@@ -108,25 +108,35 @@ async fn run(interceptor: &Arc<Interceptor>, mut commands: mpsc::UnboundedReceiv
                 for socket in sockets {
                     match tokio::net::TcpListener::from_std(socket) {
                         Ok(listener) => {
-                            let task = accept(interceptor.clone(), listener, netns.clone());
-                            loops.push(tokio::spawn(task).abort_handle());
+                            let (open, closed) = oneshot::channel();
+                            tokio::spawn(accept(interceptor.clone(), listener, netns.clone(), closed));
+                            loops.push(open);
                         }
                         Err(error) => tracing::error!(%error, "a listener cannot be used"),
                     }
                 }
             }
             Command::Close(cookie) => {
-                for task in accepting.remove(&cookie).into_iter().flatten() {
-                    task.abort();
-                }
+                accepting.remove(&cookie);
             }
         }
     }
 }
 
-async fn accept(interceptor: Arc<Interceptor>, listener: tokio::net::TcpListener, netns: Arc<Netns>) {
+/// Accepts until `closed`, and then what is in the queue still: the kernel has told those clients that they are
+/// connected, so each must be handled and on record, also when its namespace is gone.
+async fn accept(
+    interceptor: Arc<Interceptor>,
+    listener: tokio::net::TcpListener,
+    netns: Arc<Netns>,
+    mut closed: oneshot::Receiver<()>,
+) {
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut closed => break,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 tokio::spawn(interceptor.clone().handle(stream, netns.clone()));
             }
@@ -135,6 +145,24 @@ async fn accept(interceptor: Arc<Interceptor>, listener: tokio::net::TcpListener
             Err(error) => {
                 tracing::error!(%error, "connections cannot be accepted; raise the limit of open files if it is that");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // The runtime may not have been told of all of them yet, so they are asked for directly.
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        match listener.accept().and_then(|(stream, _)| {
+            stream.set_nonblocking(true)?;
+            tokio::net::TcpStream::from_std(stream)
+        }) {
+            Ok(stream) => {
+                tokio::spawn(interceptor.clone().handle(stream, netns.clone()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => {
+                tracing::error!(%error, "connections are left in the queue of a listener that is closed");
+                break;
             }
         }
     }
