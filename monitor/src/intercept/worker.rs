@@ -15,6 +15,8 @@ use crate::identity::Netns;
 
 /// Pause after `accept` fails for want of descriptors or memory; trying at once would only burn the core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long the queue of a closed listener waits for descriptors or memory: clients do not wait longer for an answer.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(60);
 /// How often draining looks whether the last connection has ended.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 
@@ -148,21 +150,40 @@ async fn accept(
             }
         }
     }
-    // The runtime may not have been told of all of them yet, so they are asked for directly.
-    let Ok(listener) = listener.into_std() else { return };
+    drain(&interceptor, listener, &netns).await;
+}
+
+/// Handles what is in the queue of a listener that is to be closed. The runtime may not have been told of all of it yet, so
+/// the listener is asked directly.
+async fn drain(interceptor: &Arc<Interceptor>, listener: tokio::net::TcpListener, netns: &Arc<Netns>) {
+    let listener = match listener.into_std() {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "connections are left in the queue of a listener that is closed");
+            return;
+        }
+    };
+    let give_up = tokio::time::Instant::now() + QUEUE_PATIENCE;
     loop {
-        match listener.accept().and_then(|(stream, _)| {
+        let accepted = listener.accept().and_then(|(stream, _)| {
             stream.set_nonblocking(true)?;
             tokio::net::TcpStream::from_std(stream)
-        }) {
+        });
+        match accepted {
             Ok(stream) => {
                 tokio::spawn(interceptor.clone().handle(stream, netns.clone()));
+                // Lets it run: thousands that only wait for their turn would take all descriptors.
+                tokio::task::yield_now().await;
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if tokio::time::Instant::now() < give_up => {
+                tracing::debug!(%error, "a listener's queue has to wait");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "connections are left in the queue of a listener that is closed");
-                break;
+                return;
             }
         }
     }
