@@ -145,16 +145,24 @@ async fn test(arrivals: &mut mpsc::Receiver<FlowRecord>) -> Result<(), Failure> 
         .spawn()
         .map_err(Failure::Start)?;
     let expected = child.id().unwrap_or_default();
-    let arrival = timeout(LIMIT, arrivals.recv()).await;
+    let mut others = None;
+    let arrived = timeout(LIMIT, async {
+        // The connection of an earlier test's child may come after its test was given up.
+        while let Some(flow) = arrivals.recv().await {
+            if flow.tgid == expected {
+                return true;
+            }
+            others = Some(flow.tgid);
+        }
+        false
+    })
+    .await;
     // Its connection has arrived or never will.
     let _ended = child.kill().await;
-    match arrival {
-        Ok(Some(flow)) if flow.tgid == expected => Ok(()),
-        Ok(Some(flow)) => Err(Failure::Misattributed {
-            arrived: flow.tgid,
-            expected,
-        }),
-        Ok(None) | Err(_) => Err(Failure::Lost),
+    match (arrived, others) {
+        (Ok(true), _) => Ok(()),
+        (_, Some(arrived)) => Err(Failure::Misattributed { arrived, expected }),
+        (_, None) => Err(Failure::Lost),
     }
 }
 
