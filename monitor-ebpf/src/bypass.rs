@@ -45,16 +45,24 @@ pub(crate) struct Report {
     reserved: u32,
 }
 
-/// Where a connection that was let pass knowingly goes, on its socket: it is counted, or an agent's own.
+/// Where a connection that the connect hooks have seen goes, on its socket.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Passed {
     pub(crate) address: NormalAddr,
     /// Host byte order.
     pub(crate) port: u16,
-    /// 1 when it is an agent's own.
-    pub(crate) by_agent: u16,
+    /// [`LET_PASS`], [`AGENTS_OWN`], [`NOTHING_SENT`].
+    pub(crate) how: u16,
 }
+
+/// It was let pass, and is counted.
+pub(crate) const LET_PASS: u16 = 0;
+/// It is an agent's own.
+pub(crate) const AGENTS_OWN: u16 = 1;
+/// A UDP socket that has sent nothing there yet: `getaddrinfo` of glibc connects one to each address, port included, to
+/// learn its source address (RFC 6724), and sends nothing. The first datagram decides.
+pub(crate) const NOTHING_SENT: u16 = 2;
 
 /// A connection or datagram that should be intercepted and is not.
 pub(crate) struct Way {
@@ -112,7 +120,7 @@ pub(crate) fn settle(ctx: &SockAddrContext, agent: &AgentRow, way: &Way) -> i32 
         });
     }
     if !refused {
-        note_passed(ctx, way.address, way.port, false);
+        note(ctx, way.address, way.port, LET_PASS);
         return PROCEED;
     }
     if matches!(bypass, Bypass::Quic | Bypass::AgentDown) {
@@ -151,10 +159,10 @@ pub(crate) fn due(bypass: Bypass, cgroup_id: u64, netns_cookie: u64, now_ns: u64
     Some(core::mem::replace(&mut report.unreported, 0))
 }
 
-/// Notes on the socket that its connection to an address passes and is accounted for, so that what it sends is not
-/// counted a second time.
+/// Notes on the socket how its connection to an address was taken, so that what it sends is not counted a second time, or
+/// is decided then.
 #[inline(always)]
-pub(crate) fn note_passed(ctx: &SockAddrContext, address: NormalAddr, port: u16, by_agent: bool) {
+pub(crate) fn note(ctx: &SockAddrContext, address: NormalAddr, port: u16, how: u16) {
     // SAFETY: our map, the socket of this context, which is never null, and a value of the map's type.
     let passed = unsafe {
         bpf_sk_storage_get(
@@ -168,10 +176,6 @@ pub(crate) fn note_passed(ctx: &SockAddrContext, address: NormalAddr, port: u16,
     // Without storage it is counted twice.
     // SAFETY: storage of our own type or null.
     if let Some(passed) = unsafe { passed.as_mut() } {
-        *passed = Passed {
-            address,
-            port,
-            by_agent: u16::from(by_agent),
-        };
+        *passed = Passed { address, port, how };
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr) -> i32 {
         .get_ptr((bpf_get_current_pid_tgid() >> 32) as u32)
         .is_some()
     {
-        bypass::note_passed(ctx, address, port, true);
+        bypass::note(ctx, address, port, bypass::AGENTS_OWN);
         return PROCEED;
     }
     if !is_marked && !scope::of_current(agent).has(Scope::ALL_TLS) {

@@ -1,8 +1,8 @@
 //! Packets that leave: what was on its way before the connect hooks could see it, or goes to an address they do not know.
 //!
 //! 1. The port decides about nearly all: one load and one array read.
-//! 2. UDP to an LLM host is of a socket that was connected before its address was marked, or before the agent: dropped,
-//!    so that the client comes by TCP.
+//! 2. UDP to an LLM host is of a connected socket: dropped, so that the client comes by TCP. Where the connect hook has
+//!    not seen the socket, it was connected before its address was marked, or before the agent.
 //! 3. TCP that begins with a ClientHello for a listed name went past the agent: a literal address, a hosts file, DNS
 //!    that `dns` cannot read. It passes or is dropped as the scope says, and the address is marked: the next
 //!    connection is redirected.
@@ -18,7 +18,7 @@ use monitor_common::dns::TTL_FLOOR_S;
 use monitor_common::event::{BypassEvent, KIND_BYPASS};
 use monitor_common::{AgentRow, Bypass, COMM_BYTES, NormalAddr, Reason, Scope};
 
-use crate::bypass::{Passed, due};
+use crate::bypass::{AGENTS_OWN, LET_PASS, NOTHING_SENT, Passed, due};
 use crate::count::count;
 use crate::events::send;
 use crate::hello;
@@ -129,22 +129,29 @@ fn datagram(ctx: &SkBuffContext, packet: &Packet) -> i32 {
         return ACCEPT;
     }
     let scope = scope::of_packet(ctx, agent);
-    if (!is_marked && !scope.has(Scope::ALL_TLS)) || !is_watched(agent, scope, now_ns) {
+    if !is_marked && !scope.has(Scope::ALL_TLS) {
         return ACCEPT;
     }
-    let noted = noted(ctx, packet);
-    if let Some(passed) = noted
-        && passed.by_agent != 0
-    {
+    let noted = noted(ctx, packet).map(|passed| passed.how);
+    if noted == Some(AGENTS_OWN) || (noted != Some(NOTHING_SENT) && !is_watched(agent, scope, now_ns)) {
         return ACCEPT;
     }
-    if !Bypass::OlderQuic.is_refused(scope) {
-        if noted.is_some() {
+    let bypass = if noted.is_none() {
+        Bypass::OlderQuic
+    } else if agent.is_alive(now_ns) || scope.has(Scope::PASS_QUIC) {
+        // Not older, also when it was let pass and the scope has changed since.
+        Bypass::Quic
+    } else {
+        // As for a datagram of a socket that is not connected.
+        Bypass::AgentDown
+    };
+    if !bypass.is_refused(scope) {
+        if noted == Some(LET_PASS) {
             return ACCEPT;
         }
         note(ctx, packet);
     }
-    settle(ctx, packet, Bypass::OlderQuic, scope, now_ns)
+    settle(ctx, packet, bypass, scope, now_ns)
 }
 
 #[inline(always)]
@@ -207,7 +214,7 @@ fn note(ctx: &SkBuffContext, packet: &Packet) {
         *passed = Passed {
             address: packet.address,
             port: packet.port,
-            by_agent: 0,
+            how: LET_PASS,
         };
     }
 }

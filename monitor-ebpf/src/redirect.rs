@@ -29,6 +29,8 @@ enum Detour {
     Passes(Reason),
     /// It is, and cannot be.
     Bypass(Bypass),
+    /// It may be: what is sent on it decides, in `egress`.
+    Undecided,
 }
 
 /// Decides about a connection to `address`: the port of the listener to send it to, network byte order as the context has
@@ -52,6 +54,7 @@ pub(crate) fn decide(ctx: &SockAddrContext, address: NormalAddr, flags: u32) -> 
             count(reason);
             Err(PROCEED)
         }
+        Detour::Undecided => Err(PROCEED),
         Detour::Bypass(bypass) => Err(bypass::settle(
             ctx,
             agent,
@@ -81,7 +84,7 @@ fn route(
     let flags = match marked {
         Ok(()) => {
             if AGENTS.get_ptr(tgid).is_some() {
-                bypass::note_passed(ctx, address, port, true);
+                bypass::note(ctx, address, port, bypass::AGENTS_OWN);
                 return Err(Detour::Passes(Reason::PassedAgent));
             }
             if !intercepted(port) {
@@ -95,7 +98,7 @@ fn route(
                 return Err(Detour::Passes(reason));
             }
             if AGENTS.get_ptr(tgid).is_some() {
-                bypass::note_passed(ctx, address, port, true);
+                bypass::note(ctx, address, port, bypass::AGENTS_OWN);
                 return Err(Detour::Passes(reason));
             }
             if address.is_own_host() || !scope::of_current(agent).has(Scope::ALL_TLS) {
@@ -106,7 +109,10 @@ fn route(
     };
     match protocol {
         IPPROTO_TCP => {}
-        IPPROTO_UDP => return Err(Detour::Bypass(Bypass::Quic)),
+        IPPROTO_UDP => {
+            bypass::note(ctx, address, port, bypass::NOTHING_SENT);
+            return Err(Detour::Undecided);
+        }
         _ => return Err(Detour::Bypass(Bypass::Protocol)),
     }
     // SAFETY: a helper without arguments.

@@ -83,8 +83,9 @@ fn every_connection_of_the_scope_is_redirected_and_no_other() {
         .run(|| {
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
             socket.send_to(b"hello", to(UNMARKED_V4, PORT)).unwrap_err();
-            socket.connect(to(UNMARKED_V4, PORT)).unwrap_err();
             socket.send_to(b"hello", to("127.0.0.1", PORT)).unwrap();
+            socket.connect(to(UNMARKED_V4, PORT)).unwrap();
+            socket.send(b"hello").unwrap_err();
         })
         .unwrap();
     assert_eq!(rig.count(Bypass::Quic.counter(true)), 2);

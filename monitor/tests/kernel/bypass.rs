@@ -150,24 +150,20 @@ fn quic_is_refused_so_that_clients_take_tcp_at_once() {
         let scope = if refused { Scope::NONE } else { Scope::PASS_QUIC };
         rig.kernel.set_scope(own, scope).unwrap();
         for (from, to) in ways {
-            for connects in [true, false] {
-                check(&rig, &mut watch, Bypass::Quic, refused, 17, &|| {
-                    let socket = UdpSocket::bind(from).unwrap();
-                    let outcome = if connects {
-                        socket.connect(to)
-                    } else {
-                        socket.send_to(b"hello", to).map(drop)
-                    };
-                    let kind = outcome.map_err(|error| error.kind());
-                    if refused {
-                        assert_eq!(kind, Err(ErrorKind::ConnectionRefused), "{to}");
-                    } else {
-                        // The address of documentation leads nowhere.
-                        assert!(kind.is_ok() || to.ip() == V6_HOST.parse::<std::net::IpAddr>().unwrap());
-                    }
-                });
-                next_second();
-            }
+            check(&rig, &mut watch, Bypass::Quic, refused, 17, &|| {
+                let socket = UdpSocket::bind(from).unwrap();
+                let kind = socket
+                    .send_to(b"hello", to)
+                    .map(drop)
+                    .map_err(|error| error.kind());
+                if refused {
+                    assert_eq!(kind, Err(ErrorKind::ConnectionRefused), "{to}");
+                } else {
+                    // The address of documentation leads nowhere.
+                    assert!(kind.is_ok() || to.ip() == V6_HOST.parse::<std::net::IpAddr>().unwrap());
+                }
+            });
+            next_second();
         }
     }
     // Another port, another address.
@@ -176,6 +172,38 @@ fn quic_is_refused_so_that_clients_take_tcp_at_once() {
     socket.send_to(b"hello", address(V4_HOST, PORT + 1)).unwrap();
     socket.send_to(b"hello", address("127.8.8.9", PORT)).unwrap();
     assert_eq!(watch.bypasses(), []);
+}
+
+/// As glibc's `getaddrinfo` does for each address of a name.
+#[test]
+fn a_connected_udp_socket_is_nothing_until_it_sends() {
+    let Some(rig) = rig("connected UDP") else { return };
+    let mut watch = Watch::new(&rig);
+    let to = address(V4_HOST, PORT);
+    for refused in [true, false] {
+        let scope = if refused { Scope::NONE } else { Scope::PASS_QUIC };
+        rig.kernel.set_scope(own_cgroup(&rig), scope).unwrap();
+        let count = |rig: &Rig| rig.count(Bypass::Quic.counter(refused));
+        let before = count(&rig);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(to).unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), to);
+        assert_eq!((watch.bypasses(), count(&rig)), (vec![], before));
+        let sent = socket.send(b"hello").map_err(|error| error.kind());
+        assert_eq!(
+            sent,
+            if refused {
+                Err(ErrorKind::PermissionDenied)
+            } else {
+                Ok(5)
+            }
+        );
+        let reports = watch.bypasses();
+        assert_eq!((reports.len(), count(&rig)), (1, before + 1));
+        assert_eq!((reports[0].reason, reports[0].denied), (Bypass::Quic, refused));
+        next_second();
+    }
+    assert_eq!(rig.count(Bypass::OlderQuic.counter(true)), 0);
 }
 
 #[test]
@@ -220,9 +248,18 @@ fn a_dead_agent_leaves_each_scope_as_it_says() {
         next_second();
         // UDP is refused only for an agent's sake.
         check(&rig, &mut watch, Bypass::AgentDown, refused, 17, &|| {
-            let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
-            assert_eq!(outcome(&socket, to), wanted);
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let sent = socket.send_to(b"hello", to).map(drop);
+            assert_eq!(sent.map_err(|error| error.raw_os_error().unwrap()), wanted);
         });
+        next_second();
+        let counter = Bypass::AgentDown.counter(refused);
+        let before = rig.count(counter);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(to).unwrap();
+        assert_eq!(rig.count(counter), before);
+        assert_eq!(socket.send(b"hello").is_err(), refused);
+        assert_eq!(rig.count(counter), before + 1);
         next_second();
     }
     // Alive again.

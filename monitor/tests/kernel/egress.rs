@@ -122,7 +122,7 @@ fn datagrams_of_a_socket_connected_before_its_address_was_marked_are_dropped() {
         // A connection counts once, not each datagram.
         assert_eq!(rig.count(Reason::PassedOlderQuic), passed + 1);
         assert_eq!(rig.count(Reason::RefusedOlderQuic), refused + 1);
-        // One that the connect hook let pass is counted there.
+        // One that the connect hook has seen is not older.
         let newer = UdpSocket::bind(from).unwrap();
         newer.connect(address(host, PORT)).unwrap();
         newer.send(b"allowed").unwrap();
