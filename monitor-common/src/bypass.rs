@@ -88,6 +88,19 @@ mod tests {
     }
 
     #[test]
+    fn the_document_of_coverage_names_every_counter_of_what_passes_or_is_refused() {
+        let document = include_str!("../../docs/coverage.md");
+        for name in crate::Reason::ALL.iter().map(|reason| reason.name()) {
+            if name.starts_with("passed_") || name.starts_with("refused_") {
+                assert!(
+                    document.contains(&format!("`{name}`")),
+                    "{name} is not in docs/coverage.md"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn discriminants_are_indices_and_counters_are_distinct() {
         let mut counters = HashSet::new();
         for (index, bypass) in Bypass::ALL.iter().enumerate() {

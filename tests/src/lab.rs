@@ -96,6 +96,13 @@ impl Lab {
         Netns::create(&format!("{}-{name}", self.slot.name()))
     }
 
+    /// A netns for workloads that nobody has set up: its loopback interface is down.
+    pub(crate) fn unready_netns(&self, name: &str) -> Result<Netns> {
+        let netns = Netns::bare(&format!("{}-{name}", self.slot.name()))?;
+        self.link(Some(&netns))?;
+        Ok(netns)
+    }
+
     /// The netns of everything outside.
     pub(crate) fn internet(&self) -> &Netns {
         &self.internet

@@ -10,6 +10,7 @@ mod openai;
 mod ordinary;
 mod reply;
 mod script;
+mod sink;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub(crate) use log::{Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
 use crate::lab::address::{
-    ANTHROPIC, AddressPlan, BENCH, BULK, DEAD, HOSTS, Host, ORDINARY, ORDINARY_ALONE, SCRIPTED,
+    ANTHROPIC, AddressPlan, BENCH, BULK, DEAD, Host, ORDINARY, ORDINARY_ALONE, SCRIPTED, every_host,
 };
 use crate::lab::authority::Authority;
 use crate::lab::netns::Netns;
@@ -73,6 +74,7 @@ impl Providers {
             for address in [IpAddr::V4(plan.v4(host)), IpAddr::V6(plan.v6(host))] {
                 let listener = listen(internet, SocketAddr::new(address, 443))?;
                 tokio::spawn(providers.clone().accept(listener, acceptor.clone()));
+                sink::serve(internet, address)?;
             }
         }
         Ok(())
@@ -141,8 +143,7 @@ impl Providers {
 
 /// One host for every address that these servers listen on: the dead one's and the bench's are not theirs.
 fn served() -> Vec<Host> {
-    let mut hosts: Vec<Host> = HOSTS
-        .into_iter()
+    let mut hosts: Vec<Host> = every_host()
         .filter(|host| ![DEAD, BENCH, BULK].contains(host))
         .collect();
     hosts.sort_by_key(|host| host.number);

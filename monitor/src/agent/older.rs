@@ -64,14 +64,14 @@ struct State {
     marks_counted: Option<u64>,
     /// Cookies of the connections on record.
     on_record: LruCache<u64, ()>,
-    /// What the programs let pass and reported.
+    /// What the programs reported.
     passed: LruCache<Passed, ()>,
 }
 
-/// A connection that the programs let pass, as far as their report tells.
+/// A connection that the programs let pass, or whose packets they drop, as far as their report tells. Not by its namespace:
+/// where a packet is seen, it is not known.
 #[derive(PartialEq, Eq, Hash)]
 struct Passed {
-    netns_cookie: u64,
     cgroup_id: u64,
     destination: SocketAddr,
 }
@@ -140,13 +140,11 @@ impl Older {
         (state.action, state.matches) = (action, matches);
     }
 
-    /// Notes what the programs let pass: it is on record already. To be called with every event.
+    /// Notes what the programs let pass or refused: it is on record already. To be called with every event.
     pub(super) fn on_event(&self, event: &KernelEvent) {
         if let KernelEvent::Bypass {
             reason,
-            denied: false,
             cgroup_id,
-            netns_cookie,
             destination,
             ..
         } = event
@@ -154,7 +152,6 @@ impl Older {
             && *reason != KernelBypass::AgentDown
         {
             let passed = Passed {
-                netns_cookie: *netns_cookie,
                 cgroup_id: *cgroup_id,
                 destination: *destination,
             };
@@ -267,7 +264,7 @@ impl Search {
                 .entry(socket.cgroup_id)
                 .or_insert_with(|| self.placement(socket.cgroup_id))
                 .clone();
-            if own.contains(&socket.inode) || !self.is_wanted(&socket, netns, placement.as_deref()) {
+            if own.contains(&socket.inode) || !self.is_wanted(&socket, placement.as_deref()) {
                 continue;
             }
             if found.len() == MAX_FOUND {
@@ -289,7 +286,7 @@ impl Search {
     }
 
     /// Whether it would be intercepted if it were made now, and is not on record.
-    fn is_wanted(&self, socket: &DiagSocket, netns: &Netns, placement: Option<&Placement>) -> bool {
+    fn is_wanted(&self, socket: &DiagSocket, placement: Option<&Placement>) -> bool {
         let namespaces = self.interceptor.identity.namespaces();
         let cgroup = placement.map_or("/", |placement| &placement.cgroup);
         if !namespaces.is_watched_cgroup(cgroup) {
@@ -297,7 +294,6 @@ impl Search {
         }
         let state = self.state.lock();
         let passed = Passed {
-            netns_cookie: netns.cookie(),
             cgroup_id: socket.cgroup_id.unwrap_or_default(),
             destination: socket.remote,
         };

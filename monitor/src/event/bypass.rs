@@ -180,6 +180,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_of_coverage_names_every_reason_of_the_agents_own() {
+        let document = include_str!("../../../docs/coverage.md");
+        for reason in BypassReason::ALL {
+            if !reason.is_of_kernel() {
+                let name = reason.name();
+                assert!(
+                    document.contains(&format!("`{name}`")),
+                    "{name} is not in docs/coverage.md"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_kernels_reasons_keep_their_names() {
         for &bypass in KernelBypass::ALL {
             assert_eq!(BypassReason::from(bypass).name(), bypass.name());

@@ -88,7 +88,45 @@ pub(crate) const BULK: Host = Host {
     cnames: &[],
 };
 
-/// Every host with a name in the lab's DNS.
+/// Providers of the operator's own at addresses that no test asks for twice: whoever needs an address that is not marked
+/// takes the next one.
+pub(crate) const ROUTES: [Host; 24] = {
+    const fn route(name: &'static str, number: u8) -> Host {
+        Host {
+            name,
+            number,
+            cnames: &[],
+        }
+    }
+    [
+        route("r00.route.test", 100),
+        route("r01.route.test", 101),
+        route("r02.route.test", 102),
+        route("r03.route.test", 103),
+        route("r04.route.test", 104),
+        route("r05.route.test", 105),
+        route("r06.route.test", 106),
+        route("r07.route.test", 107),
+        route("r08.route.test", 108),
+        route("r09.route.test", 109),
+        route("r10.route.test", 110),
+        route("r11.route.test", 111),
+        route("r12.route.test", 112),
+        route("r13.route.test", 113),
+        route("r14.route.test", 114),
+        route("r15.route.test", 115),
+        route("r16.route.test", 116),
+        route("r17.route.test", 117),
+        route("r18.route.test", 118),
+        route("r19.route.test", 119),
+        route("r20.route.test", 120),
+        route("r21.route.test", 121),
+        route("r22.route.test", 122),
+        route("r23.route.test", 123),
+    ]
+};
+
+/// Hosts with a name in the lab's DNS, beside [`ROUTES`].
 pub(crate) const HOSTS: [Host; 12] = [
     OPENAI,
     ANTHROPIC,
@@ -103,6 +141,11 @@ pub(crate) const HOSTS: [Host; 12] = [
     BENCH,
     BULK,
 ];
+
+/// Every host with a name in the lab's DNS.
+pub(crate) fn every_host() -> impl Iterator<Item = Host> {
+    HOSTS.into_iter().chain(ROUTES)
+}
 
 const DNS_NUMBER: u8 = 53;
 
@@ -167,7 +210,7 @@ impl AddressPlan {
 
     /// Every service address, as `ip address add` takes it.
     pub(crate) fn services(&self) -> Vec<String> {
-        let mut numbers: Vec<u8> = HOSTS.iter().map(|host| host.number).collect();
+        let mut numbers: Vec<u8> = every_host().map(|host| host.number).collect();
         numbers.push(DNS_NUMBER);
         numbers.sort_unstable();
         numbers.dedup();

@@ -36,6 +36,7 @@ pub(crate) struct Agent {
     dir: PathBuf,
     cgroup: PathBuf,
     listen: String,
+    resolv_conf: Option<PathBuf>,
     child: Child,
 }
 
@@ -48,11 +49,13 @@ impl Agent {
         let listen = format!("127.0.0.1:{}", free_port()?);
         fs::write(dir.join("weir.yaml"), config.yaml(lab, &dir, &listen))?;
         let cgroup = lab.cgroup.child("agent")?.path().to_owned();
-        let child = spawn(&dir, &cgroup)?;
+        let resolv_conf = config.resolver(lab);
+        let child = spawn(&dir, &cgroup, resolv_conf.as_deref())?;
         let mut agent = Self {
             dir,
             cgroup,
             listen,
+            resolv_conf,
             child,
         };
         agent.wait_ready().await?;
@@ -61,7 +64,7 @@ impl Agent {
 
     /// Starts it again, with the configuration and state it had.
     pub(crate) async fn restart(&mut self) -> Result<()> {
-        self.child = spawn(&self.dir, &self.cgroup)?;
+        self.child = spawn(&self.dir, &self.cgroup, self.resolv_conf.as_deref())?;
         self.wait_ready().await
     }
 
@@ -222,18 +225,17 @@ pub(crate) fn agent_binary() -> Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name("weir"))
 }
 
-fn spawn(dir: &Path, cgroup: &Path) -> Result<Child> {
+fn spawn(dir: &Path, cgroup: &Path, resolv_conf: Option<&Path>) -> Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
         .open(dir.join("agent.log"))?;
     let mut command = Command::new(env::current_exe()?);
-    command
-        .arg(entry::SUBCOMMAND)
-        .arg("--cgroup")
-        .arg(cgroup)
-        .arg("--")
-        .arg(agent_binary()?);
+    command.arg(entry::SUBCOMMAND).arg("--cgroup").arg(cgroup);
+    if let Some(resolv_conf) = resolv_conf {
+        command.arg("--resolv-conf").arg(resolv_conf);
+    }
+    command.arg("--").arg(agent_binary()?);
     command.arg("run").arg("-c").arg(dir.join("weir.yaml"));
     // System roots come from the operating system, not from what a developer's shell has set.
     command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");

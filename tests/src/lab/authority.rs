@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::address::{EXPIRED, HOSTS, UNKNOWN_CA, WRONG_NAME};
+use super::address::{EXPIRED, OPENAI, UNKNOWN_CA, WRONG_NAME, every_host};
 
 /// The CA of one lab, and a leaf for every host.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Authority {
         let (pem, issuer) = authority("Weir lab CA")?;
         let (_, stranger) = authority("Nobody's CA")?;
         let mut leaves = HashMap::new();
-        for host in HOSTS {
+        for host in every_host() {
             let issuer = if host == UNKNOWN_CA { &stranger } else { &issuer };
             let name = if host == WRONG_NAME {
                 "another.scripted.test"
@@ -88,8 +88,9 @@ impl Authority {
 
 impl ResolvesServerCert for Leaves {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // A client that names no server is shown the largest provider's certificate.
         self.0
-            .get(hello.server_name()?)
+            .get(hello.server_name().unwrap_or(OPENAI.name))
             .map(|leaf| Arc::clone(&leaf.certified))
     }
 }

@@ -1,4 +1,4 @@
-//! The lab's DNS server: A and AAAA answers, CNAME chains, a short TTL.
+//! The lab's DNS server: A and AAAA answers over UDP and TCP, CNAME chains, a short TTL.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,9 +6,10 @@ use anyhow::{Context, Result};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::address::{AddressPlan, HOSTS};
+use super::address::{AddressPlan, every_host};
 use super::netns::Netns;
 
 /// Seconds; shorter than many a connection lives, so that tests see a floor being applied.
@@ -27,8 +28,38 @@ pub(crate) fn serve(netns: &Netns, plan: &AddressPlan) -> Result<()> {
             Ok(socket)
         })?;
         tokio::spawn(answer_all(UdpSocket::from_std(socket)?, *plan));
+        let listener = netns.inside(|| {
+            let listener = std::net::TcpListener::bind(SocketAddr::new(address, 53))
+                .with_context(|| format!("binding DNS over TCP on {address}"))?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        })?;
+        tokio::spawn(accept_all(TcpListener::from_std(listener)?, *plan));
     }
     Ok(())
+}
+
+async fn accept_all(listener: TcpListener, plan: AddressPlan) {
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // A client that goes away asks nothing more.
+                let _gone = answer_stream(stream, plan).await;
+            });
+        }
+    }
+}
+
+/// Each message has its length before it (RFC 1035, section 4.2.2).
+async fn answer_stream(mut stream: TcpStream, plan: AddressPlan) -> Result<()> {
+    loop {
+        let length = stream.read_u16().await?;
+        let mut query = vec![0; usize::from(length)];
+        stream.read_exact(&mut query).await?;
+        let reply = answer(&query, &plan).context("not a query")?;
+        stream.write_u16(u16::try_from(reply.len())?).await?;
+        stream.write_all(&reply).await?;
+    }
 }
 
 async fn answer_all(socket: UdpSocket, plan: AddressPlan) {
@@ -50,7 +81,7 @@ fn answer(query: &[u8], plan: &AddressPlan) -> Option<Vec<u8>> {
     let request = Message::from_vec(query).ok()?;
     let question = request.queries.first()?.clone();
     let asked = question.name().to_lowercase().to_ascii();
-    let host = HOSTS.iter().find(|host| asked.trim_end_matches('.') == host.name);
+    let host = every_host().find(|host| asked.trim_end_matches('.') == host.name);
 
     let mut reply = Message::response(request.metadata.id, request.metadata.op_code);
     reply.metadata.recursion_desired = request.metadata.recursion_desired;
@@ -76,14 +107,10 @@ fn answer(query: &[u8], plan: &AddressPlan) -> Option<Vec<u8>> {
         }
         match kind {
             RecordType::A => {
-                reply.add_answer(Record::from_rdata(owner, TTL_S, RData::A(A(plan.v4(*host)))));
+                reply.add_answer(Record::from_rdata(owner, TTL_S, RData::A(A(plan.v4(host)))));
             }
             RecordType::AAAA => {
-                reply.add_answer(Record::from_rdata(
-                    owner,
-                    TTL_S,
-                    RData::AAAA(AAAA(plan.v6(*host))),
-                ));
+                reply.add_answer(Record::from_rdata(owner, TTL_S, RData::AAAA(AAAA(plan.v6(host)))));
             }
             _ => {}
         }

@@ -22,8 +22,14 @@ pub(crate) struct Netns {
 impl Netns {
     /// Makes a netns with loopback up.
     pub(crate) fn create(name: &str) -> Result<Self> {
-        ip(&["netns", "add", name])?;
+        let netns = Self::bare(name)?;
         ip(&["-n", name, "link", "set", "lo", "up"])?;
+        Ok(netns)
+    }
+
+    /// Makes a netns that nobody has set up: its loopback interface is down.
+    pub(crate) fn bare(name: &str) -> Result<Self> {
+        ip(&["netns", "add", name])?;
         Ok(Self {
             name: name.to_owned(),
         })

@@ -1,5 +1,6 @@
 //! The suite `identity`: whose connection it is, in every kind of workload, and that there is no silent way around.
 
+mod bypass;
 mod containers;
 mod evidence;
 mod kubernetes;
@@ -21,11 +22,12 @@ pub(super) fn tests() -> Vec<Test> {
         labs::tests(),
         path::tests(),
         stress::tests(),
+        bypass::tests(),
     ];
     groups.into_iter().flatten().collect()
 }
 
 /// The policies of the suite's agent; a test chooses by the name of its cgroup.
 pub(super) fn policies() -> AgentConfig {
-    evidence::policies(path::policies(AgentConfig::new()))
+    bypass::policies(evidence::policies(path::policies(AgentConfig::new())))
 }

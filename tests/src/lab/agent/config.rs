@@ -1,6 +1,6 @@
 //! The configuration an agent in the lab is given.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::lab::Lab;
 use crate::lab::address::{BENCH, DEAD, EXPIRED, SCRIPTED, UNKNOWN_CA, WRONG_NAME};
@@ -10,6 +10,7 @@ use crate::lab::address::{BENCH, DEAD, EXPIRED, SCRIPTED, UNKNOWN_CA, WRONG_NAME
 pub(crate) struct AgentConfig {
     policies: Vec<String>,
     keys: Vec<(&'static str, String)>,
+    resolves_in_lab: bool,
 }
 
 impl AgentConfig {
@@ -37,11 +38,25 @@ impl AgentConfig {
         self
     }
 
+    /// Lets the agent itself ask the lab's DNS server, as workloads do. Without it, it knows the host's resolver only,
+    /// which knows nothing of the lab.
+    pub(crate) fn resolves_in_lab(mut self) -> Self {
+        self.resolves_in_lab = true;
+        self
+    }
+
+    /// The resolv.conf that the agent is shown, where it is not the host's.
+    pub(super) fn resolver(&self, lab: &Lab) -> Option<PathBuf> {
+        self.resolves_in_lab.then(|| lab.resolv_conf())
+    }
+
     /// The file: the lab's attach point, CA and own providers, these policies, both sinks.
     pub(super) fn yaml(&self, lab: &Lab, dir: &Path, listen: &str) -> String {
         let endpoints: String = [SCRIPTED, EXPIRED, WRONG_NAME, UNKNOWN_CA, DEAD, BENCH]
             .iter()
-            .map(|host| format!("    - {{host: {}, api: openai}}\n", host.name))
+            .map(|host| host.name)
+            .chain(["\"*.route.test\""])
+            .map(|host| format!("    - {{host: {host}, api: openai}}\n"))
             .collect();
         let policies = if self.policies.is_empty() {
             String::new()
