@@ -155,6 +155,9 @@ impl Core {
 
     /// Takes the accounts back that were being handed over. What somebody else has reserved since is charged in full.
     pub(crate) fn resume(&self) -> Result<(), LedgerError> {
+        if matches!(self.shared.state.lock().owner, Owner::Own) {
+            return Ok(());
+        }
         let Some(durable) = &self.shared.durable else {
             self.shared.belongs_to(Owner::Own);
             return Ok(());

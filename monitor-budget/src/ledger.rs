@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// Takes back a ledger that was [handed over](Self::hand_over), with what is on the disk now. What the other agent had reserved is
-    /// charged in full.
+    /// charged in full. Nothing happens where nothing was handed over.
     ///
     /// # Errors
     /// As [`Ledger::open`]; operations go on waiting.

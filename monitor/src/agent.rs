@@ -1,18 +1,24 @@
 //! `weir run`: the parts put together, and kept together until a signal ends them.
 //!
-//! Start, in order: limits, CA and roots, catalog, ledger, recorder, kernel programs, identity, workers, listeners, local
-//! API. What fails before the kernel programs are attached leaves no trace on the node. The end is the reverse: the
-//! programs are detached first, so that new connections go their own way, then the open ones are given time to finish.
+//! Start, in order: limits, CA and roots, catalog, ledger, kernel programs, recorder, identity, workers, local API, listeners,
+//! heartbeat. What fails before the kernel programs are attached leaves no trace on the node. Where an agent runs already, this
+//! one takes over from it ([`takeover`]); the ledger is then opened last, so that its requests wait for milliseconds only.
+//!
+//! The end is the reverse: the programs are detached first, so that new connections go their own way, then the open ones are given
+//! time to finish. Where a policy is closed the programs stay instead, and are told that the agent is dead.
 
 mod bundle;
 mod endpoints;
+mod heartbeat;
 mod limits;
 mod names;
 mod namespaces;
 mod older;
 mod reload;
 mod scopes;
+mod serve;
 mod status;
+mod takeover;
 
 use std::fs;
 use std::io;
@@ -23,17 +29,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use monitor_budget::{Ledger, LedgerError, SystemClock};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{ApiError, ApiServer};
+use crate::api::ApiError;
 use crate::config::Config;
-use crate::event::{Bypass, Event, ExchangeIds, Recorder, RecorderThread};
+use crate::event::{ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
 use crate::identity::{EvidenceOptions, Identity, PodNames, Whereabouts};
 use crate::intercept::{Distrust, Interceptor, Live, Workers};
-use crate::kernel::{
-    Kernel, KernelError, KernelEvent, KernelEvents, KernelOptions, Pinning, find_cgroup2_mount,
-};
+use crate::kernel::{Kernel, KernelError, KernelOptions, Pinning, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
 use crate::policy::Policies;
 use crate::selftest::SelfTest;
@@ -46,13 +49,14 @@ use namespaces::Keeper;
 use older::Older;
 use reload::Reload;
 use scopes::Scopes;
-use status::Parts;
+use takeover::Predecessor;
 
 /// How long open connections may take to finish when the agent is told to end: most answers, not the longest streams.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How old the heartbeat may be: some scans of all processes, with which it beats.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an agent that was taken over goes on accepting: what the programs sent to it before they knew the new one arrives within
+/// milliseconds.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Events that are read at once for those who wait for them: more than the ring holds, so that only a flood that goes on
 /// while it is read ends here.
@@ -60,6 +64,15 @@ const MAX_CAUGHT_UP: usize = 16_384;
 
 /// How long requests to the local API may take to finish at the end.
 const API_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long they may take while a new agent waits for the socket.
+const API_HAND_OVER_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a failed new agent may keep ledger and local API locked: its process is about to end.
+const FREE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they are free.
+const FREE_POLL: Duration = Duration::from_millis(20);
 
 /// Why the agent cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +100,9 @@ pub enum AgentError {
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The agent that runs does not hand over.
+    #[error("the agent that runs refuses to hand over: {0}")]
+    Refused(String),
     /// The configuration holds what its validation should have ruled out.
     #[error("configuration: {0}")]
     Configuration(String),
@@ -117,7 +133,10 @@ pub fn run(config: Config, path: PathBuf) -> Result<(), AgentError> {
         .build()
         .map_err(system("start the runtime"))?;
     runtime.block_on(async {
-        let agent = Agent::start(config, path)?;
+        let mount = find_cgroup2_mount()?;
+        let cgroup = config.node.cgroup.clone().unwrap_or_else(|| mount.clone());
+        let predecessor = Predecessor::call(&config, &cgroup)?;
+        let agent = Agent::start(config, path, mount, cgroup, predecessor)?;
         agent.serve().await
     })
 }
@@ -135,10 +154,40 @@ struct Agent {
     metrics: Arc<Metrics>,
     recorder_thread: RecorderThread,
     reload: Reload,
+    predecessor: Option<Predecessor>,
+    fresh_pins: FreshPins,
+}
+
+/// Programs that this agent was the first to pin: an agent that fails to start leaves no trace on the node.
+struct FreshPins(Option<Arc<Kernel>>);
+
+impl FreshPins {
+    fn of(kernel: &Arc<Kernel>) -> Self {
+        Self((!kernel.is_inherited()).then(|| kernel.clone()))
+    }
+
+    /// The agent runs.
+    fn keep(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for FreshPins {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.as_ref().map(|kernel| kernel.unpin()) {
+            tracing::error!(%error, "the programs stay attached");
+        }
+    }
 }
 
 impl Agent {
-    fn start(config: Config, path: PathBuf) -> Result<Self, AgentError> {
+    fn start(
+        config: Config,
+        path: PathBuf,
+        mount: PathBuf,
+        attached: PathBuf,
+        mut predecessor: Option<Predecessor>,
+    ) -> Result<Self, AgentError> {
         make_directory(&config.node.state_dir, 0o700)?;
         make_directory(&config.node.run_dir, 0o755)?;
         let leaves = Leaves::new(Authority::open(&config.node.state_dir)?);
@@ -152,20 +201,25 @@ impl Agent {
         let whereabouts =
             Whereabouts::find(&config.identity).map_err(|e| AgentError::Configuration(e.to_string()))?;
         let clock = Arc::new(SystemClock::new());
-        let ledger = Ledger::open(&config.node.state_dir, clock.clone())?;
-        ledger.redefine(|key| policies.budget_of(key));
+        let free = match &predecessor {
+            None => Some(Ledger::open(&config.node.state_dir, clock.clone())?),
+            Some(_) => None,
+        };
 
-        let mount = find_cgroup2_mount()?;
-        let attached = config.node.cgroup.clone().unwrap_or_else(|| mount.clone());
+        let pin_dir = config.node.pin_dir.clone();
         let kernel = Arc::new(Kernel::load(&KernelOptions {
             cgroup: attached.clone(),
             agent_tgid: std::process::id(),
             names: endpoints.catalog.hosts(),
             ports: endpoints.ports.clone(),
-            patience: PATIENCE,
-            pinning: Pinning::Never,
+            patience: heartbeat::PATIENCE,
+            pinning: if policies.any_closed() {
+                Pinning::Required(pin_dir)
+            } else {
+                Pinning::Wanted(pin_dir)
+            },
         })?);
-        kernel.take_over()?;
+        let fresh_pins = FreshPins::of(&kernel);
         kernel.mark_address(crate::selftest::ADDRESS.ip())?;
         for program in kernel.programs() {
             tracing::info!(program = program.name, state = ?program.state, "kernel program");
@@ -174,6 +228,23 @@ impl Agent {
         let metrics = Arc::new(Metrics::new()?);
         let (recorder, recorder_thread) =
             Recorder::start(&config.events.sinks, metrics.clone()).map_err(system("start the recorder"))?;
+        let evidence = EvidenceOptions {
+            command_lines: config.identity.command_line,
+            hash_limit_bytes: config.identity.hash_limit_bytes,
+        };
+        let identity = Arc::new(Identity::new(kernel.clone(), &mount, &attached, evidence));
+        let pod_names = PodNames::start(whereabouts, identity.placements());
+        let ledger = match (free, &mut predecessor) {
+            (Some(ledger), _) => ledger,
+            (None, Some(predecessor)) => {
+                let open = predecessor.hand_over()?;
+                let (ledger, adopted) = Ledger::open_adopting(&config.node.state_dir, clock.clone(), open)?;
+                predecessor.adopt(adopted);
+                ledger
+            }
+            (None, None) => Ledger::open(&config.node.state_dir, clock.clone())?,
+        };
+        ledger.redefine(|key| policies.budget_of(key));
         let node = Arc::new(Node {
             policies: ArcSwap::from_pointee(policies),
             ledger,
@@ -182,12 +253,6 @@ impl Agent {
             clock,
             request_limit_bytes: usize::try_from(config.intercept.request_limit_bytes).unwrap_or(usize::MAX),
         });
-        let evidence = EvidenceOptions {
-            command_lines: config.identity.command_line,
-            hash_limit_bytes: config.identity.hash_limit_bytes,
-        };
-        let identity = Arc::new(Identity::new(kernel.clone(), &mount, &attached, evidence));
-        let pod_names = PodNames::start(whereabouts, identity.placements());
         let interceptor = Arc::new(Interceptor {
             node,
             kernel: kernel.clone(),
@@ -211,7 +276,7 @@ impl Agent {
             config.intercept.matches,
         );
         let keeper = Keeper::new(interceptor.clone(), older.clone());
-        keeper.rescan(&workers);
+        keeper.inherit(predecessor.is_some())?;
         // What is marked from now on is intercepted; what is connected there already is older.
         let of_names = older.clone();
         let names = Names::start(interceptor.clone(), metrics.clone(), move || of_names.marked())
@@ -230,115 +295,9 @@ impl Agent {
             metrics,
             recorder_thread,
             reload,
+            predecessor,
+            fresh_pins,
         })
-    }
-
-    async fn serve(self) -> Result<(), AgentError> {
-        let mut hangup = signal(SignalKind::hangup()).map_err(system("handle SIGHUP"))?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
-        let mut events = self.kernel.events()?;
-        let parts = Parts {
-            config: self.reload.path().to_path_buf(),
-            cgroup: self.cgroup.clone(),
-            interceptor: self.interceptor.clone(),
-            namespaces: self.keeper.state(),
-            scopes: self.scopes.state(),
-            metrics: self.metrics.clone(),
-        };
-        let sources = Arc::new(status::sources(parts, &self.config)?);
-        let server = ApiServer::start(&self.config.node, sources).await?;
-        let self_test = self.interceptor.self_test.clone();
-        let (metrics, clock) = (self.metrics.clone(), self.interceptor.node.clock.clone());
-        let self_test = tokio::spawn(async move {
-            self_test
-                .run(|passed| metrics.note_self_test(passed, clock.now_ms()))
-                .await;
-        });
-        let placements = self.interceptor.identity.placements();
-        let mut waiting = self
-            .interceptor
-            .identity
-            .waiting()
-            .ok_or(KernelError::EventsTaken)?;
-        let mut rescan = tokio::time::interval(namespaces::RESCAN);
-        tracing::info!("running");
-        let ended = loop {
-            tokio::select! {
-                event = events.next() => match event {
-                    Ok(event) => self.on_event(&event),
-                    Err(error) => break Err(error.into()),
-                },
-                Some(waiting) = waiting.recv() => {
-                    if let Err(error) = self.catch_up(&mut events) {
-                        break Err(error.into());
-                    }
-                    waiting.answer();
-                }
-                () = placements.changed() => self.scopes.update(),
-                _ = rescan.tick() => {
-                    self.scopes.rescan();
-                    self.keeper.rescan(&self.workers);
-                    self.sweep();
-                    self.beat();
-                    self.older.marks();
-                }
-                _ = hangup.recv() => if let Some(config) = self.reload.run(&self.interceptor) {
-                    self.older.configure(config.intercept.older_connections, config.intercept.matches);
-                    self.names.refresh();
-                    self.scopes.reset(config.intercept.matches);
-                },
-                _ = terminate.recv() => break Ok(()),
-                _ = interrupt.recv() => break Ok(()),
-            }
-        };
-        tracing::info!(open = self.interceptor.live.len(), "ending");
-        self_test.abort();
-        self.keeper.close_all(&self.workers);
-        self.workers.drain(DRAIN).await;
-        server.stop(API_PATIENCE).await;
-        self.recorder_thread.stop();
-        ended
-    }
-}
-
-impl Agent {
-    fn on_event(&self, event: &KernelEvent) {
-        self.interceptor.identity.on_event(event);
-        self.older.on_event(event);
-        self.keeper.on_event(event, &self.workers);
-        self.record_bypass(event);
-    }
-
-    /// Reads the events that are in the ring.
-    fn catch_up(&self, events: &mut KernelEvents) -> Result<(), KernelError> {
-        for _ in 0..MAX_CAUGHT_UP {
-            let Some(event) = events.take() else { break };
-            self.on_event(&event?);
-        }
-        Ok(())
-    }
-
-    /// What the kernel let pass or refused goes on record.
-    fn record_bypass(&self, event: &KernelEvent) {
-        let node = &self.interceptor.node;
-        if let Some(bypass) = Bypass::of(event, &self.interceptor.identity, node.clock.now_ms()) {
-            node.recorder.send(Event::Bypass(Arc::new(bypass)));
-        }
-    }
-
-    /// The kernel programs are told that the agent is alive.
-    fn beat(&self) {
-        if let Err(error) = self.kernel.beat() {
-            tracing::error!(%error, "the kernel programs cannot be told that the agent is alive");
-        }
-    }
-
-    /// Addresses whose DNS answers have expired go from the kernel's table.
-    fn sweep(&self) {
-        if let Err(error) = self.kernel.sweep_expired_addresses() {
-            tracing::error!(%error, "expired addresses cannot be removed");
-        }
     }
 }
 

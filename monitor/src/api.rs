@@ -76,6 +76,8 @@ pub struct NodeStatus {
     pub policies: usize,
     /// The node CA's certificate, which workloads must trust.
     pub ca_certificate: PathBuf,
+    /// Whether the programs stay when the agent ends: `yes`, or `no` and why.
+    pub stays: String,
 }
 
 /// The API cannot be served.

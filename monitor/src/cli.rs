@@ -4,6 +4,7 @@ mod budget;
 mod check;
 mod client;
 mod connections;
+mod detach;
 mod error;
 mod format;
 mod observe;
@@ -40,6 +41,8 @@ enum Command {
     SelfTestConnect,
     /// Validate a configuration and say what is wrong in it, with line and column
     Check(check::Check),
+    /// Remove the programs that stay when the agent has ended: nothing is intercepted or refused any more
+    Detach(detach::Detach),
     /// Show whether the agent works, and what keeps it from it
     Status(status::Status),
     /// List the workloads that were seen
@@ -91,6 +94,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CliError> {
         Command::Run(arguments) => run::run(arguments),
         Command::SelfTestConnect => crate::selftest::connect().map_err(CliError::SelfTest),
         Command::Check(arguments) => check::run(arguments, out),
+        Command::Detach(arguments) => detach::run(arguments, out),
         Command::Status(arguments) => status::run(arguments, out),
         Command::Workloads(arguments) => workloads::run(arguments, out),
         Command::Connections(arguments) => connections::run(arguments, out),

@@ -18,7 +18,7 @@ pub use connection::Interceptor;
 pub use distrust::Distrust;
 pub use listeners::NamespaceListeners;
 pub use live::Live;
-pub use worker::Workers;
+pub use worker::{Pulse, Workers};
 
 /// An application protocol that can be inspected, as TLS negotiates it (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

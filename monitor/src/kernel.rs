@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{MapData, MapError, PerCpuArray, RingBuf, SkStorage};
+use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf, SkStorage};
 use aya::programs::links::FdLink;
 use monitor_common::process::ProcessRow;
 use monitor_common::{ABI_VERSION, AgentRow, FlowRecord, ListenerPorts, Reason, Scope};
@@ -66,6 +66,38 @@ pub struct KernelOptions {
     pub pinning: Pinning,
 }
 
+/// Whether an agent of this version is alive whose programs are pinned below `pin_dir`.
+///
+/// # Errors
+///
+/// When the pinned row cannot be read.
+pub fn is_agent_alive(pin_dir: &Path) -> Result<bool, KernelError> {
+    let path = pin::agent_row(pin_dir);
+    if !path.exists() {
+        return Ok(false);
+    }
+    let row = MapData::from_pin(path)
+        .and_then(Map::from_map_data)
+        .and_then(aya::maps::Array::<_, AgentRow>::try_from)
+        .and_then(|agent| agent.get(&0, 0))
+        .map_err(KernelError::map("AGENT"))?;
+    Ok(row.is_alive(boottime_ns()))
+}
+
+/// Removes the programs and maps of every version that are pinned below `pin_dir`: nothing is intercepted or refused any
+/// more. Returns the directories removed.
+///
+/// # Errors
+///
+/// When a pin cannot be removed.
+pub fn remove_pins(pin_dir: &Path) -> Result<Vec<PathBuf>, KernelError> {
+    let versions = pin::versions(pin_dir);
+    versions
+        .iter()
+        .try_for_each(|version| pin::remove_version(version))?;
+    Ok(versions)
+}
+
 /// Whether programs and maps stay when the agent ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pinning {
@@ -86,7 +118,10 @@ pub struct Kernel {
     scopes: Mutex<ScopeMaps>,
     agent_tgid: u32,
     patience: Duration,
-    ring: Mutex<Option<RingBuf<MapData>>>,
+    ring: Mutex<Option<Map>>,
+    ring_id: u32,
+    /// Whether the maps are an earlier agent's.
+    inherited: bool,
     programs: Vec<ProgramStatus>,
     /// Or why they are not pinned.
     pins: Result<Arc<Pins>, String>,
@@ -142,7 +177,7 @@ impl Kernel {
         capability::check()?;
         let pins = prepare_pins(&options.pinning)?;
         let inherited = pins.as_ref().is_ok_and(|pins| pins.are_inherited());
-        let loaded = Self::load_with(options, pins.clone());
+        let loaded = Self::load_with(options, pins.clone(), inherited);
         if let (Err(_), Ok(pins), false) = (&loaded, &pins, inherited)
             && let Err(error) = pins.remove()
         {
@@ -151,7 +186,11 @@ impl Kernel {
         loaded
     }
 
-    fn load_with(options: &KernelOptions, pins: Result<Arc<Pins>, String>) -> Result<Self, KernelError> {
+    fn load_with(
+        options: &KernelOptions,
+        pins: Result<Arc<Pins>, String>,
+        inherited: bool,
+    ) -> Result<Self, KernelError> {
         let object = object::find()?;
         let cgroup = File::open(&options.cgroup).map_err(|source| KernelError::Cgroup {
             path: options.cgroup.clone(),
@@ -172,8 +211,12 @@ impl Kernel {
         let mut processes = aya::maps::HashMap::try_from(config::take(&mut ebpf, "PROCESSES")?)
             .map_err(KernelError::map("PROCESSES"))?;
         prune(&mut processes)?;
-        let ring =
-            RingBuf::try_from(config::take(&mut ebpf, "EVENTS")?).map_err(KernelError::map("EVENTS"))?;
+        // Opened when it is read: where it is pinned, another agent may be reading it until then.
+        let ring = config::take(&mut ebpf, "EVENTS")?;
+        let ring_id = match &ring {
+            Map::RingBuf(data) => data.info().map_err(KernelError::map("EVENTS"))?.id(),
+            _ => return Err(KernelError::Missing { name: "EVENTS" }),
+        };
         let attached = programs::attach(&mut ebpf, &cgroup, &tracepoints, pinned)?;
         if let Some(pins) = pinned {
             for version in pins.remove_other_versions()? {
@@ -189,6 +232,8 @@ impl Kernel {
             agent_tgid: options.agent_tgid,
             patience: options.patience,
             ring: Mutex::new(Some(ring)),
+            ring_id,
+            inherited,
             programs: attached.statuses,
             pins,
             _links: attached.links,
@@ -260,6 +305,15 @@ impl Kernel {
     /// When the kernel refuses a write.
     pub fn set_ports(&self, ports: &[u16]) -> Result<(), KernelError> {
         self.config.lock().set_ports(ports)
+    }
+
+    /// Writes the ports again that this agent has set, over those of an agent that has failed.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a write.
+    pub fn reassert_ports(&self) -> Result<(), KernelError> {
+        self.config.lock().reassert_ports()
     }
 
     /// Marks an address for good: an endpoint given as an address, or the self-test's.
@@ -385,6 +439,15 @@ impl Kernel {
     /// When the kernel refuses the read or the write.
     pub fn beat(&self) -> Result<bool, KernelError> {
         self.scopes.lock().beat(self.agent_tgid, boottime_ns())
+    }
+
+    /// Says that the agent has ended: it counts as dead at once. Nothing happens when another agent has taken over.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the read or the write.
+    pub fn end(&self) -> Result<(), KernelError> {
+        self.scopes.lock().end(self.agent_tgid)
     }
 
     /// How old the heartbeat may be before the programs take the agent for dead.
@@ -535,6 +598,24 @@ impl Kernel {
     /// When it was taken before, or the runtime cannot watch it.
     pub fn events(&self) -> Result<KernelEvents, KernelError> {
         let ring = self.ring.lock().take().ok_or(KernelError::EventsTaken)?;
-        KernelEvents::new(ring)
+        KernelEvents::new(RingBuf::try_from(ring).map_err(KernelError::map("EVENTS"))?)
+    }
+
+    /// Takes back the stream of events, so that it can be asked for once more: where another agent was to read it, and did not.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to open it.
+    pub fn release_events(&self, events: KernelEvents) -> Result<(), KernelError> {
+        drop(events);
+        let ring = MapData::from_id(self.ring_id).map_err(KernelError::map("EVENTS"))?;
+        *self.ring.lock() = Some(Map::RingBuf(ring));
+        Ok(())
+    }
+
+    /// Whether the maps are those of an agent before.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        self.inherited
     }
 }

@@ -31,7 +31,8 @@ const FRESH: Duration = Duration::from_secs(2 * (INTERVAL.as_secs() + LIMIT.as_s
 /// What the last tests said.
 pub struct SelfTest {
     arrivals: mpsc::Sender<FlowRecord>,
-    receiver: Mutex<Option<mpsc::Receiver<FlowRecord>>>,
+    /// Locked while tests run.
+    receiver: tokio::sync::Mutex<mpsc::Receiver<FlowRecord>>,
     state: Mutex<State>,
 }
 
@@ -64,7 +65,7 @@ impl Default for SelfTest {
         let (arrivals, receiver) = mpsc::channel(WAITING);
         Self {
             arrivals,
-            receiver: Mutex::new(Some(receiver)),
+            receiver: tokio::sync::Mutex::new(receiver),
             state: Mutex::default(),
         }
     }
@@ -100,9 +101,7 @@ impl SelfTest {
 
     /// Tests again and again, for ever; `note` is told each result.
     pub async fn run(&self, note: impl Fn(bool)) {
-        let Some(mut arrivals) = self.receiver.lock().take() else {
-            return;
-        };
+        let mut arrivals = self.receiver.lock().await;
         loop {
             let result = test(&mut arrivals).await;
             let pause = if result.is_ok() { INTERVAL } else { RETRY };

@@ -17,6 +17,7 @@ pub(crate) mod container;
 pub(crate) mod dns;
 pub(crate) mod entry;
 pub(crate) mod netns;
+mod pins;
 pub(crate) mod slot;
 pub(crate) mod workload;
 
@@ -106,6 +107,11 @@ impl Lab {
     /// The netns of everything outside.
     pub(crate) fn internet(&self) -> &Netns {
         &self.internet
+    }
+
+    /// Where an agent whose files are in `dir` pins its programs.
+    pub(crate) fn pin_dir(&self, dir: &Path) -> PathBuf {
+        pins::dir(&self.slot.name(), dir)
     }
 
     /// The directory of this lab; readable for every user, gone with the lab.

@@ -59,6 +59,12 @@ impl Reload {
         let endpoints = Endpoints::of(&config)?;
         let policies =
             Policies::compile(&config.policies).map_err(|e| AgentError::Configuration(e.to_string()))?;
+        if let (true, Err(why)) = (policies.any_closed(), interceptor.kernel.stays()) {
+            return Err(AgentError::Configuration(format!(
+                "on_agent_down: closed takes programs that stay when the agent ends, and they are not pinned ({why}): mount a bpf file \
+                 system at /sys/fs/bpf or set node.pin_dir to a directory on one, and restart the agent"
+            )));
+        }
         interceptor.kernel.set_names(&endpoints.catalog.hosts())?;
         interceptor.kernel.set_ports(&endpoints.ports)?;
         interceptor.catalog.store(Arc::new(endpoints.catalog));

@@ -94,6 +94,16 @@ impl Scopes {
         })
     }
 
+    /// Writes every row again, over those of an agent that has failed.
+    pub(super) fn reassert(&self) -> Result<(), KernelError> {
+        let rows = self.interceptor.kernel.scopes()?.into_iter().collect();
+        let policies = self.interceptor.node.policies.load();
+        let mut state = self.state.lock();
+        state.rows = rows;
+        state.reset(&*self.interceptor.kernel, &policies, self.there());
+        Ok(())
+    }
+
     /// The state, for the local API.
     pub(super) fn state(&self) -> Arc<Mutex<State>> {
         self.state.clone()

@@ -23,6 +23,8 @@ pub(super) struct Parts {
     pub(super) namespaces: Arc<Mutex<State>>,
     pub(super) scopes: Arc<Mutex<scopes::State>>,
     pub(super) metrics: Arc<Metrics>,
+    /// Why the heart does not beat, if so.
+    pub(super) heartbeat: Arc<Mutex<Option<String>>>,
 }
 
 /// Connects the local API to the running parts.
@@ -123,11 +125,16 @@ fn node(parts: &Parts, ca_certificate: PathBuf) -> NodeStatus {
         open_connections: parts.interceptor.live.len(),
         policies: parts.interceptor.node.policies.load().len(),
         ca_certificate,
+        stays: match kernel.stays() {
+            Ok(()) => "yes".to_owned(),
+            Err(why) => format!("no: {why}"),
+        },
     }
 }
 
 fn missing(parts: &Parts) -> Vec<String> {
     let mut missing: Vec<String> = parts.interceptor.self_test.failure().into_iter().collect();
+    missing.extend(parts.heartbeat.lock().clone());
     let failing = parts.namespaces.lock().failing();
     missing.extend(
         failing

@@ -48,6 +48,7 @@ impl Fixture {
             metrics,
             started_ms: samples::MIDNIGHT_MS,
             node: Box::new(|| NodeStatus {
+                stays: "yes".to_owned(),
                 config: "/etc/weir/weir.yaml".into(),
                 cgroup: "/sys/fs/cgroup".into(),
                 programs: BTreeMap::from([("connect4".into(), "attached".into())]),

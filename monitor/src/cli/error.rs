@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::agent::AgentError;
 use crate::config::ConfigError;
+use crate::kernel::KernelError;
 
 /// Help text on exit codes; keep it with [`Exit`].
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure (status: the agent is not ready), 2 wrong usage, \
@@ -76,6 +77,17 @@ pub enum CliError {
     /// The agent cannot run.
     #[error("{0}")]
     Agent(#[from] AgentError),
+    /// An agent runs whose programs would be removed.
+    #[error(
+        "an agent is running with the programs in {pin_dir}; stop it first, or detach them from under it with --force"
+    )]
+    AgentAlive {
+        /// `node.pin_dir`.
+        pin_dir: PathBuf,
+    },
+    /// The pinned programs cannot be read or removed.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
     /// The self-test connection was not accepted.
     #[error("self-test: {0}")]
     SelfTest(io::Error),
@@ -97,6 +109,8 @@ impl CliError {
             | Self::NotReady(_)
             | Self::Start(_)
             | Self::Agent(_)
+            | Self::AgentAlive { .. }
+            | Self::Kernel(_)
             | Self::SelfTest(_)
             | Self::Output(_) => Exit::Failure,
         }

@@ -55,6 +55,7 @@ fn write(out: &mut impl Write, status: &Value) -> Result<(), CliError> {
         ("policies", text(status, "/policies")),
         ("cgroup", text(status, "/cgroup")),
         ("node CA", text(status, "/ca_certificate")),
+        ("programs stay", text(status, "/stays")),
         ("namespaces", text(status, "/namespaces")),
         ("scopes", text(status, "/scopes")),
         ("pods", text(status, "/pods")),

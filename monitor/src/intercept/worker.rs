@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,12 +24,50 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 enum Command {
     Listen(Arc<Netns>, Vec<TcpListener>),
     Close(u64),
+    /// Say that the thread runs: note the number.
+    Answer(u64),
+}
+
+/// Whether the workers run: each is asked again and again, and must have answered.
+pub struct Pulse {
+    asked: u64,
+    /// Weak, so that a question does not keep a worker from ending.
+    workers: Vec<(mpsc::WeakUnboundedSender<Command>, Arc<AtomicU64>)>,
+}
+
+impl Pulse {
+    /// Asks each worker again, if all have answered the last time; else says how many have not.
+    ///
+    /// # Errors
+    /// How many have not answered.
+    pub fn ask(&mut self) -> Result<(), usize> {
+        let silent = self
+            .workers
+            .iter()
+            .filter(|(_, answered)| answered.load(Ordering::Relaxed) < self.asked)
+            .count();
+        if silent > 0 {
+            return Err(silent);
+        }
+        self.asked += 1;
+        let ended = self
+            .workers
+            .iter()
+            .filter(|(worker, _)| {
+                worker
+                    .upgrade()
+                    .is_none_or(|worker| worker.send(Command::Answer(self.asked)).is_err())
+            })
+            .count();
+        if ended > 0 { Err(ended) } else { Ok(()) }
+    }
 }
 
 /// The threads that carry connections.
 pub struct Workers {
     interceptor: Arc<Interceptor>,
     commands: Vec<mpsc::UnboundedSender<Command>>,
+    answers: Vec<Arc<AtomicU64>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -38,7 +77,7 @@ impl Workers {
     /// # Errors
     /// A thread or its runtime cannot be made.
     pub fn start(interceptor: Arc<Interceptor>, count: usize) -> io::Result<Self> {
-        let (mut commands, mut threads) = (Vec::new(), Vec::new());
+        let (mut commands, mut answers, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..count {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -46,15 +85,21 @@ impl Workers {
             // Unbounded, because only the agent itself sends: two commands in the life of a namespace.
             let (sender, receiver) = mpsc::unbounded_channel();
             let interceptor = interceptor.clone();
+            let answered = Arc::new(AtomicU64::new(0));
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || runtime.block_on(run(&interceptor, receiver)))?;
+                .spawn({
+                    let answered = answered.clone();
+                    move || runtime.block_on(run(&interceptor, receiver, &answered))
+                })?;
             commands.push(sender);
+            answers.push(answered);
             threads.push(thread);
         }
         Ok(Self {
             interceptor,
             commands,
+            answers,
             threads,
         })
     }
@@ -62,6 +107,15 @@ impl Workers {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.commands.len()
+    }
+
+    /// Asks the workers whether they run.
+    pub fn pulse(&self) -> Pulse {
+        let senders = self.commands.iter().map(mpsc::UnboundedSender::downgrade);
+        Pulse {
+            asked: 0,
+            workers: senders.zip(self.answers.iter().cloned()).collect(),
+        }
     }
 
     /// Gives each worker its share of a namespace's listeners.
@@ -100,7 +154,11 @@ impl Workers {
     }
 }
 
-async fn run(interceptor: &Arc<Interceptor>, mut commands: mpsc::UnboundedReceiver<Command>) {
+async fn run(
+    interceptor: &Arc<Interceptor>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    answered: &AtomicU64,
+) {
     // A loop ends when its sender is dropped.
     let mut accepting: HashMap<u64, Vec<oneshot::Sender<()>>> = HashMap::new();
     while let Some(command) = commands.recv().await {
@@ -118,6 +176,7 @@ async fn run(interceptor: &Arc<Interceptor>, mut commands: mpsc::UnboundedReceiv
                     }
                 }
             }
+            Command::Answer(asked) => answered.store(asked, Ordering::Relaxed),
             Command::Close(cookie) => {
                 accepting.remove(&cookie);
             }

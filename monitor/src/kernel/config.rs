@@ -16,7 +16,7 @@ pub(super) struct ConfigMaps {
     ports: Array<MapData, u64>,
     addresses: HashMap<MapData, NormalAddr, u64>,
     listeners: HashMap<MapData, u64, ListenerPorts>,
-    /// What `ports` holds, so that a reload writes only what changes.
+    /// The ports this agent has set.
     port_words: Box<[u64; capacity::PORT_WORDS]>,
 }
 
@@ -27,18 +27,12 @@ pub(super) fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelErr
 
 impl ConfigMaps {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, KernelError> {
-        let ports = Array::try_from(take(ebpf, "PORTS")?).map_err(KernelError::map("PORTS"))?;
-        let mut port_words = Box::new([0; capacity::PORT_WORDS]);
-        // A pinned map has the ports of the agent before.
-        for (index, word) in (0_u32..).zip(port_words.iter_mut()) {
-            *word = ports.get(&index, 0).map_err(KernelError::map("PORTS"))?;
-        }
         Ok(Self {
             names: HashMap::try_from(take(ebpf, "NAMES")?).map_err(KernelError::map("NAMES"))?,
-            ports,
+            ports: Array::try_from(take(ebpf, "PORTS")?).map_err(KernelError::map("PORTS"))?,
             addresses: HashMap::try_from(take(ebpf, "ADDRESSES")?).map_err(KernelError::map("ADDRESSES"))?,
             listeners: HashMap::try_from(take(ebpf, "LISTENERS")?).map_err(KernelError::map("LISTENERS"))?,
-            port_words,
+            port_words: Box::new([0; capacity::PORT_WORDS]),
         })
     }
 
@@ -62,13 +56,17 @@ impl ConfigMaps {
     }
 
     pub(super) fn set_ports(&mut self, ports: &[u16]) -> Result<(), KernelError> {
-        let wanted = port_words(ports);
-        for ((index, word), known) in (0_u32..).zip(wanted.iter()).zip(self.port_words.iter_mut()) {
-            if word != known {
+        self.port_words = port_words(ports);
+        self.reassert_ports()
+    }
+
+    /// Compared with the map itself, which another agent may have written.
+    pub(super) fn reassert_ports(&mut self) -> Result<(), KernelError> {
+        for (index, word) in (0_u32..).zip(self.port_words.iter()) {
+            if self.ports.get(&index, 0).map_err(KernelError::map("PORTS"))? != *word {
                 self.ports
                     .set(index, word, 0)
                     .map_err(KernelError::map("PORTS"))?;
-                *known = *word;
             }
         }
         Ok(())

@@ -148,6 +148,11 @@ impl Pins {
     }
 }
 
+/// Where the row of this version's agent is pinned.
+pub(super) fn agent_row(root: &Path) -> PathBuf {
+    version_dir(root).join("maps").join("AGENT")
+}
+
 /// The directories of all versions below `root`.
 pub(super) fn versions(root: &Path) -> Vec<PathBuf> {
     let is_version = |name: &str| {

@@ -60,6 +60,13 @@ impl ScopeMaps {
         Ok(true)
     }
 
+    pub(super) fn end(&mut self, tgid: u32) -> Result<(), KernelError> {
+        if self.row()?.tgid != tgid {
+            return Ok(());
+        }
+        self.change_row(|row| row.heartbeat_ns = 0)
+    }
+
     pub(super) fn set_patience(&mut self, patience: Duration) -> Result<(), KernelError> {
         self.change_row(|row| row.patience_ns = nanoseconds(patience))
     }

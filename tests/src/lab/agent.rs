@@ -68,6 +68,67 @@ impl Agent {
         self.wait_ready().await
     }
 
+    /// Starts another one, of the same files, that takes over from it. Returns the process that drains.
+    pub(crate) async fn succeed(&mut self) -> Result<Child> {
+        let old = std::mem::replace(
+            &mut self.child,
+            spawn(&self.dir, &self.cgroup, self.resolv_conf.as_deref())?,
+        );
+        // Until the new one has the local API, the old one answers, and it is ready.
+        let deadline = Instant::now() + READY_WITHIN;
+        while self
+            .get("/v1/status")
+            .await
+            .ok()
+            .and_then(|status| status["pid"].as_u64())
+            != self.child.id().map(u64::from)
+        {
+            ensure!(
+                Instant::now() < deadline,
+                "the new agent has not taken over:\n{}",
+                self.log_tail()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.wait_ready().await?;
+        Ok(old)
+    }
+
+    /// Waits until an agent that was taken over has drained and ended.
+    pub(crate) async fn gone(&self, mut old: Child) -> Result<()> {
+        let status = tokio::time::timeout(READY_WITHIN, old.wait())
+            .await
+            .with_context(|| format!("the old agent has not ended:\n{}", self.log_tail()))??;
+        ensure!(
+            status.success(),
+            "the old agent ended with {status}\n{}",
+            self.log_tail()
+        );
+        Ok(())
+    }
+
+    /// Starts another one that has to give up after this one has handed over: its address is taken.
+    pub(crate) async fn fail_to_succeed(&self, lab: &Lab, config: AgentConfig) -> Result<()> {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let path = self.dir.join("weir.yaml");
+        let before = fs::read(&path)?;
+        fs::write(
+            &path,
+            config.yaml(lab, &self.dir, &taken.local_addr()?.to_string()),
+        )?;
+        let mut next = spawn(&self.dir, &self.cgroup, self.resolv_conf.as_deref())?;
+        let status = tokio::time::timeout(READY_WITHIN, next.wait()).await;
+        fs::write(&path, before)?;
+        let status = status.context("the new agent runs")??;
+        ensure!(!status.success(), "the new agent has not failed");
+        Ok(())
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        self.wait_ready().await
+    }
+
     /// Ends it as a crash does.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         self.child.kill().await.context("killing the agent")

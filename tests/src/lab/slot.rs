@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nix::mount::{MntFlags, umount2};
 
-use super::{cgroup, netns};
+use super::{cgroup, netns, pins};
 
 /// Where slots are kept. A tmpfs on every distribution, so that a reboot frees them all.
 pub(super) const SLOTS_DIR: &str = "/run/weir-lab";
@@ -106,6 +106,7 @@ fn remove(number: u8) -> Result<()> {
     let name = slot_name(number);
     cgroup::remove(&name)?;
     netns::remove_all(&name, number)?;
+    pins::remove_all(&name)?;
     let dir = slot_dir(number);
     unmount_below(&dir)?;
     match fs::remove_dir_all(&dir) {

@@ -3,11 +3,13 @@
 mod bypass;
 mod containers;
 mod evidence;
+mod fail_modes;
 mod kubernetes;
 mod labs;
 mod path;
 mod stress;
 mod systemd;
+mod upgrade;
 
 use super::runner::Test;
 use crate::lab::agent::AgentConfig;
@@ -23,6 +25,8 @@ pub(super) fn tests() -> Vec<Test> {
         path::tests(),
         stress::tests(),
         bypass::tests(),
+        fail_modes::tests(),
+        upgrade::tests(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -11,6 +11,7 @@ pub(crate) struct AgentConfig {
     policies: Vec<String>,
     keys: Vec<(&'static str, String)>,
     resolves_in_lab: bool,
+    pin_dir: Option<PathBuf>,
 }
 
 impl AgentConfig {
@@ -50,6 +51,12 @@ impl AgentConfig {
         self.resolves_in_lab.then(|| lab.resolv_conf())
     }
 
+    /// Another directory for pinned programs than the lab's own.
+    pub(crate) fn pin_dir(mut self, path: &Path) -> Self {
+        self.pin_dir = Some(path.to_path_buf());
+        self
+    }
+
     /// The file: the lab's attach point, CA and own providers, these policies, both sinks.
     pub(super) fn yaml(&self, lab: &Lab, dir: &Path, listen: &str) -> String {
         let endpoints: String = [SCRIPTED, EXPIRED, WRONG_NAME, UNKNOWN_CA, DEAD, BENCH]
@@ -72,11 +79,12 @@ impl AgentConfig {
             .map(|section| format!("{section}:\n{}", self.keys_of(section)))
             .collect();
         format!(
-            "node:\n  cgroup: {cgroup}\n  state_dir: {dir}/state\n  run_dir: {dir}/run\n  listen: {listen}\n{node}\
+            "node:\n  cgroup: {cgroup}\n  state_dir: {dir}/state\n  run_dir: {dir}/run\n  pin_dir: {pins}\n  listen: {listen}\n{node}\
              intercept:\n  upstream_ca: {ca}\n{intercept}  endpoints:\n{endpoints}{policies}{more}\
              events:\n  sinks:\n    - {{file: {{path: {dir}/events.jsonl}}}}\n    - {{file: {{path: {dir}/ocsf.jsonl, format: ocsf}}}}\n",
             cgroup = lab.cgroup.path().display(),
             dir = dir.display(),
+            pins = self.pin_dir.clone().unwrap_or_else(|| lab.pin_dir(dir)).display(),
             node = self.keys_of("node"),
             intercept = self.keys_of("intercept"),
             ca = lab.lab_bundle().display(),
