@@ -41,7 +41,7 @@ impl SpliceReason {
 pub enum Outcome {
     /// Both TLS sides were established; its exchanges have records of their own.
     Intercepted,
-    /// Both TLS sides were established, and the client left without a request. It may have looked at the certificate and not
+    /// Both TLS sides were established, and the client left without a whole request's head. It may have looked at the certificate and not
     /// liked it, as clients that pin one do, or have opened the connection in vain.
     Unused,
     /// It was carried to its destination untouched.

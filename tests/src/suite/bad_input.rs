@@ -89,12 +89,18 @@ async fn nothing(stage: Arc<Stage>) -> Result<()> {
 
 async fn truncated(stage: Arc<Stage>) -> Result<()> {
     let body = chat("gpt-4o-mini", "cut short");
-    for (name, bytes) in [
+    for (name, bytes, outcome) in [
         (
             "in-head",
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: llm.scr".to_vec(),
+            // There never was a request.
+            "unused",
         ),
-        ("in-body", request("truncated", &body, body.len() + 100)),
+        (
+            "in-body",
+            request("truncated", &body, body.len() + 100),
+            "intercepted",
+        ),
     ] {
         stage.lab.golden.lay("truncated", vec![Step::Close]);
         let turn = Turn {
@@ -107,7 +113,7 @@ async fn truncated(stage: Arc<Stage>) -> Result<()> {
             "{name}: an answer to half a request"
         );
         let connection = connection(&stage, truth).await?;
-        ensure!(connection["outcome"] == "intercepted", "{name}: {connection}");
+        ensure!(connection["outcome"] == outcome, "{name}: {connection}");
     }
     let complete = stage
         .lab
