@@ -124,7 +124,7 @@ impl Bench {
         report.check_spliced(&agent)?;
 
         screen::note("bench: the connect hook");
-        report.connects = connects::measure(&lab).await?;
+        report.connects = connects::measure(&lab, &lab.pinned_map(agent.dir(), "ADDRESSES")?).await?;
         drop(agent);
 
         self.tell(&report)

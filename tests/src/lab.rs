@@ -114,6 +114,18 @@ impl Lab {
         pins::dir(&self.slot.name(), dir)
     }
 
+    /// A map that the agent whose files are in `dir` has pinned.
+    pub(crate) fn pinned_map(&self, dir: &Path, name: &str) -> Result<PathBuf> {
+        let root = self.pin_dir(dir);
+        let versions =
+            fs::read_dir(&root).with_context(|| format!("nothing is pinned in {}", root.display()))?;
+        versions
+            .flatten()
+            .map(|version| version.path().join("maps").join(name))
+            .find(|path| path.exists())
+            .with_context(|| format!("no map {name} is pinned in {}", root.display()))
+    }
+
     /// The directory of this lab; readable for every user, gone with the lab.
     pub(crate) fn dir(&self) -> &Path {
         self.slot.dir()

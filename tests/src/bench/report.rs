@@ -236,19 +236,21 @@ impl Report {
         kernel.load_style(presets::UTF8_HORIZONTAL_ONLY);
         kernel.set_header([
             "connections",
+            "addresses marked",
             "kernel program",
-            "calls",
-            "ns/call",
-            "ns/connection",
+            "calls/connection",
+            "ns/call p50",
+            "worst",
         ]);
         for series in &self.connects {
             for program in &series.programs {
                 kernel.add_row([
                     format!("{} {}", series.connections, series.what),
+                    series.marked.to_string(),
                     program.name.clone(),
-                    program.calls.to_string(),
-                    format!("{:.0}", program.ns_per_call),
-                    format!("{:.0}", program.ns_per_connection),
+                    format!("{:.1}", program.calls),
+                    format!("{:.0}", program.ns_p50),
+                    format!("{:.0}", program.ns_worst),
                 ]);
             }
         }
