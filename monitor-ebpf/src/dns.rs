@@ -14,7 +14,6 @@ mod answers;
 mod packet;
 mod question;
 
-use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::Reason;
@@ -54,20 +53,7 @@ fn read(ctx: &SkBuffContext, offset: u32, bytes: u32) -> Result<(), Reason> {
     if length < HEADER_BYTES {
         return Err(Reason::DnsMalformed);
     }
-    // Through memory, so that the compiler cannot drop the bounds the verifier wants to see beside the call.
-    scratch.length = length;
-    // At least 1 by its form: kernels before 6.4 learn nothing from a comparison with 0.
-    let bounded = (unknown(&scratch.length).wrapping_sub(1) & INDEX_MASK) + 1;
-    // SAFETY: at most SCRATCH_BYTES bytes into a buffer of as many.
-    let copied = unsafe {
-        bpf_skb_load_bytes(
-            ctx.skb.skb.cast(),
-            offset,
-            scratch.bytes.as_mut_ptr().cast(),
-            bounded,
-        )
-    };
-    if copied != 0 {
+    if !scratch.load(ctx, offset, length) {
         return Err(Reason::DnsMalformed);
     }
     scratch.cut = u32::from(bytes > length);

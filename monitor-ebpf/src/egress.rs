@@ -22,6 +22,7 @@ use crate::bypass::{AGENTS_OWN, LET_PASS, NOTHING_SENT, Passed, due};
 use crate::count::count;
 use crate::events::send;
 use crate::hello;
+use crate::ip::{ETH_P_IP, ETH_P_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV4_HEADER_BYTES, IPV6_HEADER_BYTES};
 use crate::maps::{ADDRESSES, PASSED};
 use crate::mark;
 use crate::port::intercepted;
@@ -30,13 +31,6 @@ use crate::scope;
 const ACCEPT: i32 = 1;
 const DROP: i32 = 0;
 
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
-const IPPROTO_TCP: u8 = 6;
-const IPPROTO_UDP: u8 = 17;
-const IPV4_HEADER_BYTES: usize = 20;
-/// IPv6 without extension headers (RFC 8200 section 3); packets with them are not read.
-const IPV6_HEADER_BYTES: usize = 40;
 /// Source and destination port: the first bytes of both TCP and UDP.
 const PORTS_BYTES: usize = 4;
 /// Of the data offset in a TCP header (RFC 9293 section 3.1).
@@ -69,13 +63,13 @@ fn of_interest(ctx: &SkBuffContext) -> Option<Packet> {
     // SAFETY: a field of the context; network byte order in a word.
     let family = u16::from_be(unsafe { (*ctx.skb.skb).protocol } as u16);
     if family == ETH_P_IP {
-        let head: [u8; IPV4_HEADER_BYTES + PORTS_BYTES] = ctx.load(0).ok()?;
+        let head: [u8; IPV4_HEADER_BYTES as usize + PORTS_BYTES] = ctx.load(0).ok()?;
         let protocol = head[9];
         if protocol != IPPROTO_TCP && protocol != IPPROTO_UDP {
             return None;
         }
         let header_bytes = u32::from(head[0] & 0x0f) * 4;
-        let port = if header_bytes == IPV4_HEADER_BYTES as u32 {
+        let port = if header_bytes == IPV4_HEADER_BYTES {
             u16::from_be_bytes([head[22], head[23]])
         } else {
             u16::from_be_bytes(ctx.load(header_bytes as usize + 2).ok()?)
@@ -88,7 +82,7 @@ fn of_interest(ctx: &SkBuffContext) -> Option<Packet> {
             transport_at: header_bytes,
         })
     } else if family == ETH_P_IPV6 {
-        let head: [u8; IPV6_HEADER_BYTES + PORTS_BYTES] = ctx.load(0).ok()?;
+        let head: [u8; IPV6_HEADER_BYTES as usize + PORTS_BYTES] = ctx.load(0).ok()?;
         let protocol = head[6];
         if protocol != IPPROTO_TCP && protocol != IPPROTO_UDP {
             return None;
@@ -103,7 +97,7 @@ fn of_interest(ctx: &SkBuffContext) -> Option<Packet> {
             ]),
             port,
             protocol,
-            transport_at: IPV6_HEADER_BYTES as u32,
+            transport_at: IPV6_HEADER_BYTES,
         })
     } else {
         None

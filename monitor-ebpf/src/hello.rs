@@ -1,6 +1,5 @@
 //! The server name of a ClientHello (RFC 8446 section 4.1.2), and whether it is listed.
 
-use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::dns::MAX_NAME_BYTES;
 
@@ -55,19 +54,7 @@ pub(crate) fn listed(ctx: &SkBuffContext, offset: u32, bytes: u32) -> Option<boo
 
 #[inline(always)]
 fn read(ctx: &SkBuffContext, scratch: &mut Scratch, offset: u32, bytes: u32) -> Option<bool> {
-    // Through memory, so that the compiler cannot drop the bounds the verifier wants to see beside the call.
-    scratch.length = bytes.min(SCRATCH_BYTES as u32 - 1);
-    let bounded = (unknown(&scratch.length).wrapping_sub(1) & INDEX_MASK) + 1;
-    // SAFETY: at most SCRATCH_BYTES bytes into a buffer of as many.
-    let copied = unsafe {
-        bpf_skb_load_bytes(
-            ctx.skb.skb.cast(),
-            offset,
-            scratch.bytes.as_mut_ptr().cast(),
-            bounded,
-        )
-    };
-    if copied != 0 {
+    if !scratch.load(ctx, offset, bytes.min(SCRATCH_BYTES as u32 - 1)) {
         return None;
     }
     if !find_name(scratch)? {

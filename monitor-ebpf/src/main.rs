@@ -38,6 +38,7 @@ mod getpeername4;
 mod getpeername6;
 mod globals;
 mod hello;
+mod ip;
 mod maps;
 mod mark;
 mod peer;

@@ -1,5 +1,7 @@
 //! A message under examination, and the names in it: what the readers of DNS answers and of ClientHellos share.
 
+use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::programs::SkBuffContext;
 use monitor_common::dns::{
     MATCH_BELOW, MATCH_EXACT, MAX_ADDRESSES, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, NameHash,
 };
@@ -23,7 +25,7 @@ const PLACE_MASK: u32 = MAX_ADDRESSES as u32 - 1;
 #[repr(C)]
 pub(crate) struct Scratch {
     /// The message.
-    pub(crate) bytes: [u8; SCRATCH_BYTES],
+    bytes: [u8; SCRATCH_BYTES],
     /// Hash of the last bytes of the question's name, by how many they are and one more.
     hashes: [u64; HASHES],
     /// Where each label of the question's name begins.
@@ -52,6 +54,26 @@ const _: () = assert!(MAX_ADDRESSES.is_power_of_two() && MAX_NAME_BYTES < HASHES
 const _: () = assert!(MAX_MESSAGE_BYTES < SCRATCH_BYTES);
 
 impl Scratch {
+    /// Copies `length` bytes of a packet from an offset; at least one, and fewer than [`SCRATCH_BYTES`]. False when the
+    /// packet has them not.
+    #[inline(always)]
+    pub(crate) fn load(&mut self, ctx: &SkBuffContext, offset: u32, length: u32) -> bool {
+        // Through memory, so that the compiler cannot drop the bounds the verifier wants to see beside the call.
+        self.length = length;
+        // At least 1 by its form: kernels before 6.4 learn nothing from a comparison with 0.
+        let bounded = (unknown(&self.length).wrapping_sub(1) & INDEX_MASK) + 1;
+        // SAFETY: at most SCRATCH_BYTES bytes into a buffer of as many.
+        let copied = unsafe {
+            bpf_skb_load_bytes(
+                ctx.skb.skb.cast(),
+                offset,
+                self.bytes.as_mut_ptr().cast(),
+                bounded,
+            )
+        };
+        copied == 0
+    }
+
     /// The byte at an offset, wrapped into the copy: callers compare the offset with the length.
     #[inline(always)]
     pub(crate) fn byte(&self, at: u32) -> u8 {

@@ -3,14 +3,9 @@
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::dns::PORT;
 
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
-const IPPROTO_UDP: u8 = 17;
+use crate::ip::{ETH_P_IP, ETH_P_IPV6, IPPROTO_UDP, IPV4_HEADER_BYTES, IPV6_HEADER_BYTES};
+
 const UDP_HEADER_BYTES: u32 = 8;
-/// IPv4 without options (RFC 791 section 3.1).
-const IPV4_HEADER_BYTES: u32 = 20;
-/// IPv6 without extension headers (RFC 8200 section 3); packets with them are not read.
-const IPV6_HEADER_BYTES: u32 = 40;
 
 /// Where the payload begins and how long it is, for a packet from the DNS port. `None` for any other, which is nearly
 /// every packet: one load decides.

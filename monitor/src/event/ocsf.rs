@@ -6,6 +6,7 @@
 
 mod api_activity;
 mod bypass;
+mod class;
 mod network_activity;
 mod objects;
 

@@ -69,6 +69,15 @@ impl Log {
         self.served.lock().clone()
     }
 
+    /// Tokens of all that was served, as the providers counted them.
+    pub(crate) fn spent(&self) -> u64 {
+        self.served()
+            .iter()
+            .filter_map(|served| served.usage())
+            .map(|(input, output)| input + output)
+            .sum()
+    }
+
     /// Exchanges whose request carried this user agent or body text.
     pub(crate) fn containing(&self, text: &str) -> Vec<Arc<Served>> {
         let needle = text.as_bytes();

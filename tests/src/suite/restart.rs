@@ -89,13 +89,7 @@ async fn killed(_: Arc<Stage>) -> Result<()> {
         after["error"]["status"] == 429,
         "the budget was forgotten: {after}"
     );
-    let total: u64 = lab
-        .log
-        .served()
-        .iter()
-        .filter_map(|served| served.usage())
-        .map(|(input, output)| input + output)
-        .sum();
+    let total = lab.log.spent();
     ensure!(total <= LIMIT, "{total} tokens were asked of the provider");
     agent.stop().await
 }

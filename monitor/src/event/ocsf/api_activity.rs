@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::class::{Class, Control};
 use super::objects::{
     Actor, Endpoint, Metadata, PolicyName, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload,
 };
@@ -9,8 +10,6 @@ use crate::event::workload::view;
 use crate::event::{BudgetUse, Exchange, FindingCount, OwnCount, Reason, Verdict};
 use crate::identity::AttributionReason;
 
-const CATEGORY_UID: u32 = 6;
-const CLASS_UID: u32 = 6003;
 const PROFILES: &[&str] = &["ai_operation", "container", "security_control"];
 /// The methods that the schema's `http_request.http_method` admits.
 const METHODS: [&str; 9] = [
@@ -21,13 +20,8 @@ const UNKNOWN_MODEL: &str = "unknown";
 
 #[derive(Serialize)]
 pub(super) struct ApiActivity<'a> {
-    category_uid: u32,
-    category_name: &'static str,
-    class_uid: u32,
-    class_name: &'static str,
-    activity_id: u32,
-    activity_name: &'static str,
-    type_uid: u32,
+    #[serde(flatten)]
+    class: Class,
     severity_id: u8,
     time: u64,
     start_time: u64,
@@ -51,10 +45,8 @@ pub(super) struct ApiActivity<'a> {
     ai_model: AiModel<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_context: Option<MessageContext<'a>>,
-    action_id: u8,
-    action: &'static str,
-    disposition_id: u8,
-    disposition: &'static str,
+    #[serde(flatten)]
+    control: Control,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<PolicyName<'a>>,
     unmapped: Unmapped<'a>,
@@ -158,16 +150,9 @@ impl<'a> From<&'a Exchange> for ApiActivity<'a> {
             .into_iter()
             .find(|method| *method == exchange.http.method.as_str());
         let (activity_id, activity_name) = activity(method);
-        let (action_id, action, disposition_id, disposition) = decision(exchange);
         let duration = exchange.duration_us / 1_000;
         Self {
-            category_uid: CATEGORY_UID,
-            category_name: "Application Activity",
-            class_uid: CLASS_UID,
-            class_name: "API Activity",
-            activity_id,
-            activity_name,
-            type_uid: CLASS_UID * 100 + activity_id,
+            class: Class::api_activity(activity_id, activity_name),
             severity_id: severity(exchange) as u8,
             time: exchange.started_ms,
             start_time: exchange.started_ms,
@@ -223,10 +208,7 @@ impl<'a> From<&'a Exchange> for ApiActivity<'a> {
                 completion_tokens: usage.output,
                 total_tokens: usage.input.saturating_add(usage.output),
             }),
-            action_id,
-            action,
-            disposition_id,
-            disposition,
+            control: control(exchange),
             policy: exchange.policy.as_deref().map(|name| PolicyName { name }),
             unmapped: unmapped(exchange),
         }
@@ -285,13 +267,12 @@ fn activity(method: Option<&str>) -> (u32, &'static str) {
     }
 }
 
-/// `action_id`, `disposition_id` and their captions.
-fn decision(exchange: &Exchange) -> (u8, &'static str, u8, &'static str) {
+fn control(exchange: &Exchange) -> Control {
     match (exchange.verdict, exchange.observed) {
-        (Verdict::Allowed, Some(_)) => (3, "Observed", 15, "Detected"),
-        (Verdict::Allowed, None) => (1, "Allowed", 1, "Allowed"),
-        (Verdict::Redacted, _) => (4, "Modified", 11, "Corrected"),
-        (Verdict::Cut | Verdict::Denied, _) => (2, "Denied", 2, "Blocked"),
+        (Verdict::Allowed, Some(_)) => Control::new((3, "Observed"), (15, "Detected")),
+        (Verdict::Allowed, None) => Control::new((1, "Allowed"), (1, "Allowed")),
+        (Verdict::Redacted, _) => Control::new((4, "Modified"), (11, "Corrected")),
+        (Verdict::Cut | Verdict::Denied, _) => Control::new((2, "Denied"), (2, "Blocked")),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::network_activity::{CATEGORY_UID, CLASS_UID, PROFILES};
+use super::class::{Class, Control};
+use super::network_activity::PROFILES;
 use super::objects::{
     Actor, Endpoint, Metadata, Placement, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload,
 };
@@ -15,13 +16,8 @@ const OUTBOUND: u8 = 2;
 
 #[derive(Serialize)]
 pub(super) struct BypassActivity<'a> {
-    category_uid: u32,
-    category_name: &'static str,
-    class_uid: u32,
-    class_name: &'static str,
-    activity_id: u32,
-    activity_name: &'static str,
-    type_uid: u32,
+    #[serde(flatten)]
+    class: Class,
     severity_id: u8,
     time: u64,
     count: u64,
@@ -32,10 +28,8 @@ pub(super) struct BypassActivity<'a> {
     connection_info: ConnectionInfo,
     #[serde(skip_serializing_if = "Option::is_none")]
     dst_endpoint: Option<Endpoint<'a>>,
-    action_id: u8,
-    action: &'static str,
-    disposition_id: u8,
-    disposition: &'static str,
+    #[serde(flatten)]
+    control: Control,
     unmapped: Unmapped<'a>,
 }
 
@@ -68,19 +62,13 @@ impl<'a> From<&'a Bypass> for BypassActivity<'a> {
         } else {
             (6, "Traffic")
         };
-        let (action_id, action, disposition_id, disposition) = if bypass.denied {
-            (2, "Denied", 2, "Blocked")
+        let control = if bypass.denied {
+            Control::new((2, "Denied"), (2, "Blocked"))
         } else {
-            (1, "Allowed", 1, "Allowed")
+            Control::new((1, "Allowed"), (1, "Allowed"))
         };
         Self {
-            category_uid: CATEGORY_UID,
-            category_name: "Network Activity",
-            class_uid: CLASS_UID,
-            class_name: "Network Activity",
-            activity_id,
-            activity_name,
-            type_uid: CLASS_UID * 100 + activity_id,
+            class: Class::network_activity(activity_id, activity_name),
             // What passed unseen is what a person should look at.
             severity_id: if bypass.denied {
                 Severity::Low
@@ -99,10 +87,7 @@ impl<'a> From<&'a Bypass> for BypassActivity<'a> {
             actor: Actor::new(workload),
             connection_info: ConnectionInfo::outbound(bypass.transport),
             dst_endpoint: Endpoint::named(bypass.destination, bypass.server_name.as_deref()),
-            action_id,
-            action,
-            disposition_id,
-            disposition,
+            control,
             unmapped: Unmapped {
                 bypass: bypass.reason,
                 attribution: bypass.attribution.name(),

@@ -2,24 +2,18 @@
 
 use serde::Serialize;
 
+use super::class::{Class, Control};
 use super::objects::{Actor, Endpoint, Metadata, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload};
 use crate::event::workload::view;
 use crate::event::{Connection, Outcome};
 use crate::identity::AttributionReason;
 
-pub(super) const CATEGORY_UID: u32 = 4;
-pub(super) const CLASS_UID: u32 = 4001;
 pub(super) const PROFILES: &[&str] = &["container", "host", "security_control"];
 
 #[derive(Serialize)]
 pub(super) struct NetworkActivity<'a> {
-    category_uid: u32,
-    category_name: &'static str,
-    class_uid: u32,
-    class_name: &'static str,
-    activity_id: u32,
-    activity_name: &'static str,
-    type_uid: u32,
+    #[serde(flatten)]
+    class: Class,
     severity_id: u8,
     time: u64,
     start_time: u64,
@@ -33,10 +27,8 @@ pub(super) struct NetworkActivity<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     dst_endpoint: Option<Endpoint<'a>>,
     traffic: Traffic,
-    action_id: u8,
-    action: &'static str,
-    disposition_id: u8,
-    disposition: &'static str,
+    #[serde(flatten)]
+    control: Control,
     unmapped: Unmapped<'a>,
 }
 
@@ -69,21 +61,15 @@ impl<'a> From<&'a Connection> for NetworkActivity<'a> {
             (true, Some(_)) => (2, "Close"),
             (true, None) => (1, "Open"),
         };
-        let (action_id, action, disposition_id, disposition) = if carried {
-            (1, "Allowed", 1, "Allowed")
+        let control = if carried {
+            Control::new((1, "Allowed"), (1, "Allowed"))
         } else if matches!(connection.outcome, Outcome::Refused(_) | Outcome::EchRejected) {
-            (2, "Denied", 2, "Blocked")
+            Control::new((2, "Denied"), (2, "Blocked"))
         } else {
-            (2, "Denied", 27, "Error")
+            Control::new((2, "Denied"), (27, "Error"))
         };
         Self {
-            category_uid: CATEGORY_UID,
-            category_name: "Network Activity",
-            class_uid: CLASS_UID,
-            class_name: "Network Activity",
-            activity_id,
-            activity_name,
-            type_uid: CLASS_UID * 100 + activity_id,
+            class: Class::network_activity(activity_id, activity_name),
             severity_id: if carried {
                 Severity::Informational
             } else {
@@ -103,10 +89,7 @@ impl<'a> From<&'a Connection> for NetworkActivity<'a> {
                 bytes_in: connection.bytes_down,
                 bytes: connection.bytes_up.saturating_add(connection.bytes_down),
             },
-            action_id,
-            action,
-            disposition_id,
-            disposition,
+            control,
             unmapped: Unmapped {
                 attribution: connection.attribution.name(),
                 attribution_reason: connection.attribution.reason().map(AttributionReason::name),

@@ -1,5 +1,3 @@
-mod cost;
-
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -158,13 +158,7 @@ async fn budget(_: Arc<Stage>) -> Result<()> {
         figure("peak_outstanding") <= LIMIT && figure("reserved") == 0 && figure("settled") <= LIMIT,
         "{budgets}"
     );
-    let spent: u64 = lab
-        .log
-        .served()
-        .iter()
-        .filter_map(|served| served.usage())
-        .map(|(input, output)| input + output)
-        .sum();
+    let spent = lab.log.spent();
     // Nothing that the clients were billed for is missing, and there was less than all of them asked for.
     let denied = first
         .iter()
