@@ -4,10 +4,13 @@
 use std::{hint::black_box, time::Instant};
 
 use bytes::Bytes;
-use monitor_protocol::{Api, Operation, SseDecoder, prompt_count, read_event, read_request, recognise};
+use monitor_protocol::{
+    Api, Call, FrameDecoder, Framing, Operation, RequestLine, prompt_count, read_event, read_request,
+    recognise,
+};
 
-const CHAT: (Api, Operation) = (Api::OpenAi, Operation::ChatCompletions);
-const MESSAGES: (Api, Operation) = (Api::Anthropic, Operation::Messages);
+const CHAT: Call = Call::new(Api::OpenAi, Operation::ChatCompletions);
+const MESSAGES: Call = Call::new(Api::Anthropic, Operation::Messages);
 
 /// Calls between two looks at the clock, which itself costs as much as the quickest of them.
 const BATCH: u32 = 8;
@@ -69,7 +72,7 @@ fn requests() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn streams() -> Vec<(&'static str, (Api, Operation), Vec<u8>)> {
+fn streams() -> Vec<(&'static str, Call, Vec<u8>)> {
     let chunk = r#"data: {"id":"chatcmpl-BdV2k0fPq7","object":"chat.completion.chunk","created":1764000000,"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_560af6e559","choices":[{"index":0,"delta":{"content":" stream"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"aK1xQ"}"#;
     let delta =
         r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" stream"}}"#;
@@ -86,33 +89,36 @@ fn streams() -> Vec<(&'static str, (Api, Operation), Vec<u8>)> {
 
 fn main() {
     measure("recognise /v1/chat/completions", 20, 1, || {
-        black_box(recognise(Api::OpenAi, "POST", black_box("/v1/chat/completions")));
+        black_box(recognise(
+            Api::OpenAi,
+            RequestLine::post(black_box("/v1/chat/completions")),
+        ));
     });
     measure("recognise an Azure path", 64, 1, || {
         let path = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21";
-        black_box(recognise(Api::OpenAi, "POST", black_box(path)));
+        black_box(recognise(Api::OpenAi, RequestLine::post(black_box(path))));
     });
     for (name, body) in requests() {
         measure(name, body.len(), 1, || {
-            let request = read_request(CHAT.0, CHAT.1, black_box(&body));
+            let request = read_request(&CHAT, None, black_box(&body));
             if let Ok(request) = &request {
-                black_box(prompt_count(CHAT.0, CHAT.1, &body, request));
+                black_box(prompt_count(&CHAT, &body, request));
             }
             black_box(&request);
         });
     }
-    for (name, (api, operation), body) in streams() {
+    for (name, call, body) in streams() {
         for (how, size) in [
             ("one chunk an event", body.len() / 1000),
             ("16 KB chunks", 16 << 10),
         ] {
             let chunks: Vec<Bytes> = body.chunks(size).map(Bytes::copy_from_slice).collect();
             measure(&format!("{name}, {how}"), body.len(), 1000, || {
-                let mut decoder = SseDecoder::new();
+                let mut decoder = FrameDecoder::new(Framing::Sse);
                 for chunk in &chunks {
                     decoder.push(chunk.clone());
                     while let Ok(Some(event)) = decoder.next() {
-                        black_box(read_event(api, operation, &event).is_ok());
+                        black_box(read_event(&call, &event).is_ok());
                     }
                 }
             });

@@ -11,13 +11,55 @@ mod response;
 mod stream;
 mod usage;
 
-pub(crate) use prompt::prompt_count;
-pub(crate) use refusal::{cut, refusal_body};
-pub(crate) use request::read_request;
-pub(crate) use response::read_response;
-pub(crate) use stream::read_event;
+use crate::{
+    Api, Call, Finish, Frame, Operation, PromptCount, ReadError, RefusalReason, Request, Response,
+    StreamEvent, shape::Shape, target::Target,
+};
 
-use crate::Finish;
+/// The family.
+pub(crate) struct Anthropic;
+
+impl Shape for Anthropic {
+    /// At other hosts `messages` must follow `v1`, because OpenAI's `/v1/threads/{id}/messages` is something else.
+    fn recognise(&self, target: &Target<'_>, at_home: bool) -> Option<Call> {
+        let end: &[&str] = if at_home {
+            &["messages"]
+        } else {
+            &["v1", "messages"]
+        };
+        let is_messages = target.is("POST") && target.ends_with(end);
+        is_messages.then(|| Call::new(Api::Anthropic, Operation::Messages))
+    }
+
+    fn read_request<'b>(
+        &self,
+        _call: &Call,
+        _boundary: Option<&str>,
+        body: &'b [u8],
+    ) -> Result<Request<'b>, ReadError> {
+        request::read_request(body)
+    }
+
+    fn prompt_count(&self, _call: &Call, _body: &[u8], request: &Request<'_>) -> PromptCount {
+        prompt::prompt_count(request)
+    }
+
+    fn read_response<'b>(&self, _call: &Call, body: &'b [u8]) -> Result<Response<'b>, ReadError> {
+        response::read_response(body)
+    }
+
+    fn read_event<'e>(&self, _call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError> {
+        stream::read_event(frame)
+    }
+
+    fn error_document(&self, _call: &Call, reason: &RefusalReason) -> Vec<u8> {
+        refusal::error_object(reason)
+    }
+
+    fn cut_events(&self, _call: &Call, reason: &RefusalReason) -> Vec<u8> {
+        refusal::cut(reason)
+    }
+}
 
 /// `stop_reason`: anthropic-python 2.12.0, `types/stop_reason.py`.
 fn finish(reason: &str) -> Finish {

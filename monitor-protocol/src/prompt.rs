@@ -1,6 +1,6 @@
 //! Counting a prompt: what to hand to a tokenizer, and what to add to its count.
 
-use crate::{Api, Certainty, Operation, Request, anthropic, openai};
+use crate::{Call, Certainty, Request};
 
 /// The plan for one request's prompt count:
 /// `overhead + Σ count(text.text()) for texts with text.counted + Σ count(line) for lines of extra`.
@@ -27,9 +27,6 @@ impl std::fmt::Debug for PromptCount {
 
 /// The plan for `request`, which was read from `body`.
 #[must_use]
-pub fn prompt_count(api: Api, operation: Operation, body: &[u8], request: &Request<'_>) -> PromptCount {
-    match operation.shape(api) {
-        Api::OpenAi => openai::prompt_count(body, request),
-        Api::Anthropic => anthropic::prompt_count(request),
-    }
+pub fn prompt_count(call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount {
+    call.shape.shape().prompt_count(call, body, request)
 }

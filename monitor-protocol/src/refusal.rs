@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Api, Operation, anthropic, openai};
+use crate::{Call, Framing};
 
 /// Why an exchange is refused or cut. The text a client sees names the policy or the budget, never what was matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ pub struct Refusal {
 /// `x-should-retry: false` keeps the SDKs from retrying a 429 or a 5xx by themselves (openai-python 3.54.0 and
 /// anthropic-python 2.12.0, `_base_client.py`, `_should_retry`); `retry-after` is for who reads it and retries later.
 #[must_use]
-pub fn refuse(api: Api, operation: Operation, reason: &RefusalReason) -> Refusal {
+pub fn refuse(call: &Call, reason: &RefusalReason) -> Refusal {
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),
         ("x-should-retry", "false".to_owned()),
@@ -179,30 +179,38 @@ pub fn refuse(api: Api, operation: Operation, reason: &RefusalReason) -> Refusal
     {
         headers.push(("retry-after", seconds.to_string()));
     }
-    let body = match operation.shape(api) {
-        Api::OpenAi => openai::refusal_body(reason),
-        Api::Anthropic => anthropic::refusal_body(reason),
-    };
+    let shape = call.shape.shape();
+    if let Some((name, value)) = shape.error_header(call, reason) {
+        headers.push((name, value.to_owned()));
+    }
     Refusal {
         status: reason.status(),
         headers,
-        body,
+        body: shape.error_document(call, reason),
     }
 }
 
-/// What to send to end a stream of events that has begun: whole events, so it may only follow a whole event or the
-/// start of the body. The SDK raises its ordinary exception on it.
+/// What to send to end a streamed answer that has begun: whole frames, so it may only follow a whole frame or the start
+/// of the body. The SDK raises its ordinary exception on it.
 #[must_use]
-pub fn cut(api: Api, operation: Operation, reason: &RefusalReason) -> Vec<u8> {
-    match operation.shape(api) {
-        Api::OpenAi => openai::cut(reason),
-        Api::Anthropic => anthropic::cut(reason),
+pub fn cut(call: &Call, framing: Framing, reason: &RefusalReason) -> Vec<u8> {
+    let shape = call.shape.shape();
+    match framing {
+        Framing::Sse => shape.cut_events(call, reason),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Api, Operation};
+
+    fn calls() -> [Call; 2] {
+        [
+            Call::new(Api::OpenAi, Operation::ChatCompletions),
+            Call::new(Api::Anthropic, Operation::Messages),
+        ]
+    }
 
     fn json(body: &[u8]) -> serde_json::Value {
         serde_json::from_slice(body).unwrap()
@@ -214,11 +222,8 @@ mod tests {
             name: "billing \"bots\"".into(),
             retry_after_s: Some(90),
         };
-        for (api, operation) in [
-            (Api::OpenAi, Operation::ChatCompletions),
-            (Api::Anthropic, Operation::Messages),
-        ] {
-            let refusal = refuse(api, operation, &reason);
+        for call in calls() {
+            let refusal = refuse(&call, &reason);
             assert_eq!(refusal.status, 429);
             assert!(refusal.headers.contains(&("retry-after", "90".into())));
             assert!(refusal.headers.contains(&("x-should-retry", "false".into())));
@@ -235,10 +240,10 @@ mod tests {
         let reason = RefusalReason::Policy {
             name: "no-cards".into(),
         };
-        let openai = json(&refuse(Api::OpenAi, Operation::ChatCompletions, &reason).body);
+        let openai = json(&refuse(&calls()[0], &reason).body);
         assert_eq!(openai["error"]["code"], "policy_violation");
         assert!(openai["error"]["param"].is_null());
-        let anthropic = json(&refuse(Api::Anthropic, Operation::Messages, &reason).body);
+        let anthropic = json(&refuse(&calls()[1], &reason).body);
         assert_eq!(anthropic["type"], "error");
         assert_eq!(anthropic["error"]["type"], "permission_error");
     }
@@ -249,15 +254,12 @@ mod tests {
             name: "b".into(),
             retry_after_s: None,
         };
-        for (api, operation) in [
-            (Api::OpenAi, Operation::ChatCompletions),
-            (Api::Anthropic, Operation::Messages),
-        ] {
-            let mut decoder = crate::SseDecoder::new();
-            decoder.push(cut(api, operation, &reason).into());
+        for call in calls() {
+            let mut decoder = crate::FrameDecoder::new(Framing::Sse);
+            decoder.push(cut(&call, Framing::Sse, &reason).into());
             let mut seen = Vec::new();
             while let Some(event) = decoder.next().unwrap() {
-                let read = crate::read_event(api, operation, &event).unwrap();
+                let read = crate::read_event(&call, &event).unwrap();
                 seen.push((read.error, read.terminal));
             }
             assert!(decoder.remainder().is_empty());

@@ -5,9 +5,8 @@ mod keys;
 use std::{borrow::Cow, fmt, ops::Range};
 
 use crate::{
-    Api, Edit, Operation, RawSpans, ReadError, anthropic,
+    Call, Edit, Operation, RawSpans, ReadError,
     json::{Kind, Reader, Str, unescape},
-    openai,
 };
 
 use keys::is_fixed_word;
@@ -189,9 +188,11 @@ impl Attachments {
 /// What the body of a request says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request<'b> {
-    /// The model asked for, as written; `None` when the body names none (on Azure the path does:
-    /// [`crate::deployment`]).
+    /// The model asked for, as written; `None` when the body names none (the path may:
+    /// [`Call::model`]).
     pub model: Option<Cow<'b, str>>,
+    /// Whether it asks for an answer. Not every message on a WebSocket does.
+    pub asks: bool,
     /// Whether a streamed answer is asked for. The answer's `content-type` has the last word.
     pub stream: bool,
     /// Whether the usage chunk is asked for (OpenAI's `stream_options.include_usage`). Always `true` for Anthropic,
@@ -245,6 +246,7 @@ impl<'b> Request<'b> {
     pub(crate) fn empty() -> Self {
         Self {
             model: None,
+            asks: true,
             stream: false,
             include_usage: false,
             ask_usage: None,
@@ -304,15 +306,18 @@ impl<'b> Request<'b> {
     }
 }
 
-/// Reads a request's body in one pass.
+/// Reads a request's body in one pass. `boundary` is that of its `content-type`, where it is `multipart/form-data`.
 ///
 /// # Errors
 ///
-/// [`ReadError`] when the body is not one JSON object by RFC 8259, or the operation is [`Operation::Other`].
-pub fn read_request(api: Api, operation: Operation, body: &[u8]) -> Result<Request<'_>, ReadError> {
-    match operation.shape(api) {
-        _ if operation == Operation::Other => Err(ReadError::NotRead),
-        Api::OpenAi => openai::read_request(body),
-        Api::Anthropic => anthropic::read_request(body),
+/// [`ReadError`] when the body is not what the operation's are, or the operation is [`Operation::Other`].
+pub fn read_request<'b>(
+    call: &Call,
+    boundary: Option<&str>,
+    body: &'b [u8],
+) -> Result<Request<'b>, ReadError> {
+    if call.operation == Operation::Other {
+        return Err(ReadError::NotRead);
     }
+    call.shape.shape().read_request(call, boundary, body)
 }

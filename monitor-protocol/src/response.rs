@@ -3,9 +3,8 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 use crate::{
-    Api, Channel, Finish, Operation, Part, RawSpans, ReadError, UsageCounters, anthropic,
+    Call, Channel, Finish, Operation, Part, RawSpans, ReadError, UsageCounters,
     json::{Str, unescape},
-    openai,
 };
 
 /// One string of an answer.
@@ -95,11 +94,10 @@ impl fmt::Debug for Response<'_> {
 ///
 /// # Errors
 ///
-/// [`ReadError`] when the body is not one JSON object by RFC 8259, or the operation is [`Operation::Other`].
-pub fn read_response(api: Api, operation: Operation, body: &[u8]) -> Result<Response<'_>, ReadError> {
-    match operation.shape(api) {
-        _ if operation == Operation::Other => Err(ReadError::NotRead),
-        Api::OpenAi => openai::read_response(body),
-        Api::Anthropic => anthropic::read_response(body),
+/// [`ReadError`] when the body is not what the operation's answers are, or the operation is [`Operation::Other`].
+pub fn read_response<'b>(call: &Call, body: &'b [u8]) -> Result<Response<'b>, ReadError> {
+    if call.operation == Operation::Other {
+        return Err(ReadError::NotRead);
     }
+    call.shape.shape().read_response(call, body)
 }

@@ -8,12 +8,12 @@
 //! once, so that nothing waits for a byte that may never come; the LF, when it comes, is handed out by itself as an event
 //! without fields. Joined, the raw bytes of all events and [`SseDecoder::remainder`] are the input, whatever the split.
 
-use std::{borrow::Cow, collections::VecDeque, fmt, ops::Range};
+use std::{collections::VecDeque, fmt, ops::Range};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::json::unescape;
+use crate::{Edit, EditError, edit};
 
 /// Longest event that is read, in bytes. Text deltas are some hundred bytes; the largest legitimate events are results of
 /// tools run by the provider (a fetched page in one `content_block_start`) and base64 audio, well under this. It bounds
@@ -98,19 +98,7 @@ impl SseEvent {
         }
     }
 
-    /// The text of a string in the data, given its span ([`crate::Delta::span`]); empty when it is not a span of one. For
-    /// an event that is held back while the [`crate::StreamEvent`] that borrowed from it is gone.
-    #[must_use]
-    pub fn text(&self, span: Range<usize>) -> Cow<'_, str> {
-        let raw = self
-            .data()
-            .get(span)
-            .and_then(|raw| std::str::from_utf8(raw).ok())
-            .unwrap_or_default();
-        unescape(raw)
-    }
-
-    pub(crate) fn data_lines(&self) -> &[Range<usize>] {
+    fn data_lines(&self) -> &[Range<usize>] {
         &self.lines
     }
 }
@@ -297,3 +285,45 @@ impl SseDecoder {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The event with edits made to its data . Every other byte stays, unless the
+/// data came in several `data:` lines: then they become one (line ends between them can only be JSON white space).
+///
+/// # Errors
+///
+/// [`EditError`] when an edit reaches outside the data or overlaps another.
+pub(crate) fn edited(event: &SseEvent, edits: &[Edit<'_>]) -> Result<Bytes, EditError> {
+    let data = edit(event.data(), edits)?;
+    let raw = event.raw();
+    let mut out = BytesMut::with_capacity(raw.len() + data.len());
+    let lines = event.data_lines();
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        return Ok(raw.clone());
+    };
+    out.put_slice(raw.get(..first.start).unwrap_or_default());
+    out.extend(
+        data.iter()
+            .map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
+    );
+    if let [_, rest @ ..] = lines {
+        // What stands between the data lines (other fields, comments) is kept, the data lines are not.
+        let mut at = first.end;
+        for line in rest {
+            out.put_slice(before_data_line(raw.get(at..line.start).unwrap_or_default()));
+            at = line.end;
+        }
+    }
+    out.put_slice(raw.get(last.end..).unwrap_or_default());
+    Ok(out.freeze())
+}
+
+/// Of the bytes between two data values (line end, other lines, `data:`), those before the last line.
+fn before_data_line(between: &[u8]) -> &[u8] {
+    let line = memchr::memrchr2(b'\n', b'\r', between).map_or(0, |at| at + 1);
+    let head = between.get(..line).unwrap_or_default();
+    // The line end that closes the last kept line is written by what follows.
+    head.strip_suffix(b"\r\n")
+        .or_else(|| head.strip_suffix(b"\n"))
+        .or_else(|| head.strip_suffix(b"\r"))
+        .unwrap_or(head)
+}

@@ -2,12 +2,9 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::{
-    Api, Edit, EditError, Operation, ReadError, SseEvent, UsageCounters, anthropic, edit, json::Str, openai,
-};
+use crate::{Call, Frame, Operation, ReadError, UsageCounters, json::Str};
 
 /// What kind of text a channel carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +60,7 @@ pub struct Channel {
 pub struct Delta<'e> {
     /// The text it is a piece of.
     pub channel: Channel,
-    /// Its bytes in [`SseEvent::data`], without the quotes; for [`edit_event`].
+    /// Its bytes in [`Frame::data`], without the quotes; for [`Frame::edited`].
     pub span: Range<usize>,
     /// The piece, unescaped.
     pub text: Cow<'e, str>,
@@ -131,21 +128,23 @@ pub struct StreamEvent<'e> {
     pub deltas: SmallVec<[Delta<'e>; 1]>,
     /// Usage counters, when the event has some; to be merged with those seen before.
     pub usage: Option<UsageCounters>,
-    /// Where the usage object stands in [`SseEvent::data`].
+    /// Where the usage object stands in [`Frame::data`].
     pub usage_span: Option<Range<usize>>,
     /// Whether the event is there for its usage only (OpenAI's extra chunk): it can be withheld from a client that did
     /// not ask for it.
     pub usage_only: bool,
     /// The model that answers.
     pub model: Option<Cow<'e, str>>,
-    /// Spans in [`SseEvent::data`] of JSON values that repeat a text in another form: who edits a text must also replace
+    /// Spans in [`Frame::data`] of JSON values that repeat a text in another form: who edits a text must also replace
     /// these by `null`.
     pub echoes: SmallVec<[Range<usize>; 0]>,
     /// Why the model stopped.
     pub finish: Option<Finish>,
     /// Whether the event is the provider's error: the stream has failed.
     pub error: bool,
-    /// Whether the stream ends here by its protocol.
+    /// Whether an answer begins here, on a WebSocket that carries several and where the provider may begin one unasked.
+    pub begins: bool,
+    /// Whether the stream ends here by its protocol; on a WebSocket, the answer.
     pub terminal: bool,
 }
 
@@ -163,61 +162,14 @@ impl fmt::Debug for StreamEvent<'_> {
     }
 }
 
-/// Reads one event in one pass.
+/// Reads one frame in one pass.
 ///
 /// # Errors
 ///
-/// [`ReadError`] when the event's data is not what the operation's streams carry.
-pub fn read_event<'e>(
-    api: Api,
-    operation: Operation,
-    event: &'e SseEvent,
-) -> Result<StreamEvent<'e>, ReadError> {
-    match operation.shape(api) {
-        _ if operation == Operation::Other => Err(ReadError::NotRead),
-        Api::OpenAi => openai::read_event(event),
-        Api::Anthropic => anthropic::read_event(event),
+/// [`ReadError`] when the frame's data is not what the operation's streams carry.
+pub fn read_event<'e>(call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError> {
+    if call.operation == Operation::Other {
+        return Err(ReadError::NotRead);
     }
-}
-
-/// The event with edits made to its data ([`Delta::span`], [`StreamEvent::echoes`]). Every other byte stays, unless the
-/// data came in several `data:` lines: then they become one (line ends between them can only be JSON white space).
-///
-/// # Errors
-///
-/// [`EditError`] when an edit reaches outside the data or overlaps another.
-pub fn edit_event(event: &SseEvent, edits: &[Edit<'_>]) -> Result<Bytes, EditError> {
-    let data = edit(event.data(), edits)?;
-    let raw = event.raw();
-    let mut out = BytesMut::with_capacity(raw.len() + data.len());
-    let lines = event.data_lines();
-    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
-        return Ok(raw.clone());
-    };
-    out.put_slice(raw.get(..first.start).unwrap_or_default());
-    out.extend(
-        data.iter()
-            .map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
-    );
-    if let [_, rest @ ..] = lines {
-        // What stands between the data lines (other fields, comments) is kept, the data lines are not.
-        let mut at = first.end;
-        for line in rest {
-            out.put_slice(before_data_line(raw.get(at..line.start).unwrap_or_default()));
-            at = line.end;
-        }
-    }
-    out.put_slice(raw.get(last.end..).unwrap_or_default());
-    Ok(out.freeze())
-}
-
-/// Of the bytes between two data values (line end, other lines, `data:`), those before the last line.
-fn before_data_line(between: &[u8]) -> &[u8] {
-    let line = memchr::memrchr2(b'\n', b'\r', between).map_or(0, |at| at + 1);
-    let head = between.get(..line).unwrap_or_default();
-    // The line end that closes the last kept line is written by what follows.
-    head.strip_suffix(b"\r\n")
-        .or_else(|| head.strip_suffix(b"\n"))
-        .or_else(|| head.strip_suffix(b"\r"))
-        .unwrap_or(head)
+    call.shape.shape().read_event(call, frame)
 }

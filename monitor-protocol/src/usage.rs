@@ -48,6 +48,34 @@ impl Usage {
     }
 }
 
+/// Of an exchange's tokens, those that are no text, as far as the provider says: parts of the buckets of [`Usage`], not
+/// beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modalities {
+    /// Prompt tokens of audio.
+    pub input_audio: u64,
+    /// Prompt tokens of images.
+    pub input_image: u64,
+    /// Prompt tokens of video.
+    pub input_video: u64,
+    /// Tokens of spoken output.
+    pub output_audio: u64,
+    /// Tokens of images made.
+    pub output_image: u64,
+}
+
+impl Modalities {
+    fn merge(self, later: Self) -> Self {
+        Self {
+            input_audio: self.input_audio.max(later.input_audio),
+            input_image: self.input_image.max(later.input_image),
+            input_video: self.input_video.max(later.input_video),
+            output_audio: self.output_audio.max(later.output_audio),
+            output_image: self.output_image.max(later.output_image),
+        }
+    }
+}
+
 /// A provider's usage counters as they stand in one answer or event.
 ///
 /// Providers send them cumulatively and sometimes in parts (Anthropic's `message_start` has the input, `message_delta`
@@ -68,6 +96,8 @@ pub struct UsageCounters {
     pub(crate) total: u64,
     /// Tokens that the provider lists apart from its counters, already disjoint.
     pub(crate) aside: Usage,
+    /// What of it is no text.
+    pub(crate) modalities: Modalities,
 }
 
 impl UsageCounters {
@@ -89,7 +119,14 @@ impl UsageCounters {
                 output: self.aside.output.max(later.aside.output),
                 reasoning: self.aside.reasoning.max(later.aside.reasoning),
             },
+            modalities: self.modalities.merge(later.modalities),
         }
+    }
+
+    /// What of the tokens is no text.
+    #[must_use]
+    pub const fn modalities(&self) -> Modalities {
+        self.modalities
     }
 
     /// The tokens in disjoint buckets.

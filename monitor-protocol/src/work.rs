@@ -23,7 +23,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{Api, Edit, Operation, RawSpans, SseDecoder, edit, read_event, read_request, read_response};
+    use crate::{
+        Api, Call, Edit, FrameDecoder, Framing, Operation, RawSpans, edit, read_event, read_request,
+        read_response,
+    };
 
     /// Runs a hostile input of two sizes; the work may grow as the size does, and not be more than `each` per byte.
     fn assert_linear(name: &str, each: u64, input: impl Fn(usize) -> Vec<u8>, run: impl Fn(&[u8])) {
@@ -43,15 +46,15 @@ mod tests {
     }
 
     fn read_both(body: &[u8]) {
-        for (api, operation) in [
-            (Api::OpenAi, Operation::ChatCompletions),
-            (Api::Anthropic, Operation::Messages),
+        for call in [
+            Call::new(Api::OpenAi, Operation::ChatCompletions),
+            Call::new(Api::Anthropic, Operation::Messages),
         ] {
-            let _ = read_request(api, operation, body).map(|request| {
+            let _ = read_request(&call, None, body).map(|request| {
                 request.texts.iter().for_each(|text| drop(text.text()));
-                drop(crate::prompt_count(api, operation, body, &request));
+                drop(crate::prompt_count(&call, body, &request));
             });
-            let _ = read_response(api, operation, body);
+            let _ = read_response(&call, body);
         }
     }
 
@@ -88,11 +91,12 @@ mod tests {
     #[test]
     fn hostile_streams_cost_linear_work() {
         let read = |body: &[u8]| {
-            let mut decoder = SseDecoder::new();
+            let call = Call::new(Api::OpenAi, Operation::ChatCompletions);
+            let mut decoder = FrameDecoder::new(Framing::Sse);
             for chunk in body.chunks(1) {
                 decoder.push(Bytes::copy_from_slice(chunk));
                 while let Ok(Some(event)) = decoder.next() {
-                    let _ = read_event(Api::OpenAi, Operation::ChatCompletions, &event);
+                    let _ = read_event(&call, &event);
                 }
             }
         };

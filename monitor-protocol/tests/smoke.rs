@@ -5,8 +5,8 @@ use monitor_protocol::*;
 #[test]
 fn openai_request_is_read_edited_and_counted() {
     let body = br#"{"model":"gpt-4o-mini","stream":true,"messages":[{"content":"be\nbrief","role":"system"},{"role":"user","name":"ann","content":[{"type":"text","text":"my card 4111"}]},{"role":"tool","tool_call_id":"x","content":"42"}],"max_tokens":5,"max_completion_tokens":7}"#;
-    let operation = recognise(Api::OpenAi, "POST", "/v1/chat/completions");
-    let request = read_request(Api::OpenAi, operation, body).unwrap();
+    let call = recognise(Api::OpenAi, RequestLine::post("/v1/chat/completions"));
+    let request = read_request(&call, None, body).unwrap();
     assert_eq!(request.model.as_deref(), Some("gpt-4o-mini"));
     assert!(request.stream && !request.include_usage);
     assert_eq!(request.max_output_tokens.as_ref().unwrap().tokens, 7);
@@ -24,7 +24,7 @@ fn openai_request_is_read_edited_and_counted() {
             (Role::Tool, Place::ToolResult, "42".into()),
         ]
     );
-    let plan = prompt_count(Api::OpenAi, operation, body, &request);
+    let plan = prompt_count(&call, body, &request);
     assert_eq!((plan.overhead, plan.certainty), (3 * 4 + 1 + 3, Certainty::Exact));
     let span = request.texts[2].raw_spans().span(8..12).unwrap();
     let clamp = request.max_output_tokens.unwrap().span;
@@ -37,10 +37,10 @@ fn openai_request_is_read_edited_and_counted() {
 
 #[test]
 fn anthropic_stream_is_read_and_edited() {
-    let mut decoder = SseDecoder::new();
+    let mut decoder = FrameDecoder::new(Framing::Sse);
     decoder.push("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n".into());
     let event = decoder.next().unwrap().unwrap();
-    let read = read_event(Api::Anthropic, Operation::Messages, &event).unwrap();
+    let read = read_event(&Call::new(Api::Anthropic, Operation::Messages), &event).unwrap();
     assert_eq!(read.deltas[0].text, "Hi");
     assert_eq!(
         read.deltas[0].channel,
@@ -50,6 +50,8 @@ fn anthropic_stream_is_read_and_edited() {
             index: 1
         }
     );
-    let edited = edit_event(&event, &[Edit::text(read.deltas[0].span.clone(), "Ho")]).unwrap();
+    let edited = event
+        .edited(&[Edit::text(read.deltas[0].span.clone(), "Ho")])
+        .unwrap();
     assert_eq!(edited, String::from_utf8_lossy(event.raw()).replace("Hi", "Ho"));
 }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use monitor_protocol::{Api, Operation, RefusalReason, recognise};
+use monitor_protocol::{Call, Framing, Operation, RefusalReason, RequestLine, recognise};
 
 use crate::event::{ErrorClass, ExchangeId, FindingCount, Part, Reason, ShortText, Verdict};
 use crate::identity::{Attribution, Workload};
@@ -165,13 +165,15 @@ pub struct Exchange {
     version: &'static str,
     method: ShortText,
     path: ShortText,
-    operation: Operation,
+    call: Call,
     request: BodyFields,
     model: Option<ShortText>,
     request_bytes: u64,
     response_bytes: u64,
     status: Option<u16>,
     streamed: bool,
+    /// How a streamed answer is divided.
+    framing: Framing,
     /// The body was read: there is a prompt to account for.
     spending: Option<Spending>,
     reader: Reader,
@@ -187,8 +189,12 @@ pub struct Exchange {
 impl Exchange {
     /// Starts an exchange with its request's head.
     pub fn begin(origin: &Arc<Origin>, head: &RequestHeadView<'_>) -> (Self, RequestPlan) {
-        let operation = recognise(origin.opened.api, head.method, head.target);
-        let mut exchange = Self::new(origin, head, operation);
+        let line = RequestLine {
+            method: head.method,
+            target: head.target,
+            websocket: false,
+        };
+        let mut exchange = Self::new(origin, head, recognise(origin.opened.api, line));
         if let Some(refusal) = exchange.check_known() {
             return (exchange, RequestPlan::Refuse(refusal));
         }
@@ -198,7 +204,7 @@ impl Exchange {
             return (exchange, RequestPlan::Refuse(refusal));
         }
         let limit_bytes = origin.node.request_limit_bytes;
-        let plan = if operation == Operation::Other {
+        let plan = if exchange.call.operation == Operation::Other {
             RequestPlan::Pass
         } else if head.length.is_some_and(|n| n > limit_bytes as u64) {
             exchange
@@ -210,7 +216,7 @@ impl Exchange {
         (exchange, plan)
     }
 
-    fn new(origin: &Arc<Origin>, head: &RequestHeadView<'_>, operation: Operation) -> Self {
+    fn new(origin: &Arc<Origin>, head: &RequestHeadView<'_>, call: Call) -> Self {
         let (started_ms, began_ns) = (origin.node.clock.now_ms(), boottime_ns());
         origin.count_exchange();
         let workload = origin.workload();
@@ -227,13 +233,14 @@ impl Exchange {
             version: head.version,
             method: ShortText::new(head.method),
             path: ShortText::path(head.target),
-            operation,
+            call,
             request: head.body,
             model: None,
             request_bytes: 0,
             response_bytes: 0,
             status: None,
             streamed: false,
+            framing: Framing::Sse,
             spending: None,
             reader: Reader::Unread,
             verdict: Verdict::Allowed,
@@ -256,7 +263,7 @@ impl Exchange {
             body: BodyFields::default(),
             length: None,
         };
-        let mut exchange = Self::new(origin, &head, Operation::Other);
+        let mut exchange = Self::new(origin, &head, Call::other(origin.opened.api));
         let refusal = if too_large {
             exchange.refuse_too_large()
         } else {
@@ -324,7 +331,7 @@ impl Exchange {
 
     fn refuse(&mut self, reason: RefusalReason, recorded: Reason, policy: Option<Arc<str>>) -> Refusal {
         self.decide(Verdict::Denied, recorded, policy);
-        let refusal = Refusal::new(self.api(), self.operation, &reason);
+        let refusal = Refusal::new(&self.call, &reason);
         self.status = Some(refusal.status);
         refusal
     }
@@ -358,9 +365,5 @@ impl Exchange {
                 count: 1,
             }),
         }
-    }
-
-    fn api(&self) -> Api {
-        self.origin.opened.api
     }
 }

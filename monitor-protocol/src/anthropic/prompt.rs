@@ -10,7 +10,7 @@ const PER_TOOL_TEXT: i64 = 3;
 /// the current models.
 const TOOLS: i64 = 346;
 
-pub(crate) fn prompt_count(request: &Request<'_>) -> PromptCount {
+pub(super) fn prompt_count(request: &Request<'_>) -> PromptCount {
     let tool_texts = request
         .texts
         .iter()

@@ -2,21 +2,17 @@
 
 use crate::{RefusalReason, refusal::Kind};
 
-/// The error object: anthropic-python 2.12.0, `types/shared/error_response.py` and `error_object.py`.
-pub(crate) fn refusal_body(reason: &RefusalReason) -> Vec<u8> {
-    error_object(reason)
-}
-
 /// An event named `error` makes the client raise `APIStatusError`; it stops reading there (anthropic-python 2.12.0,
 /// `src/anthropic/_streaming.py`, `Stream.__stream__`). `message_stop` ends the stream for a client that reads on.
-pub(crate) fn cut(reason: &RefusalReason) -> Vec<u8> {
+pub(super) fn cut(reason: &RefusalReason) -> Vec<u8> {
     let mut out = b"event: error\ndata: ".to_vec();
     out.extend_from_slice(&error_object(reason));
     out.extend_from_slice(b"\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
     out
 }
 
-fn error_object(reason: &RefusalReason) -> Vec<u8> {
+/// The error object: anthropic-python 2.12.0, `types/shared/error_response.py` and `error_object.py`.
+pub(super) fn error_object(reason: &RefusalReason) -> Vec<u8> {
     let kind = match reason.kind() {
         Kind::Budget => "rate_limit_error",
         Kind::Policy => "permission_error",

@@ -9,7 +9,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-pub(crate) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
+pub(super) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
     let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
     request.include_usage = true;

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::{
-    Delta, JsonError, Part, ReadError, SseEvent, StreamEvent,
+    Delta, Frame, JsonError, Part, ReadError, StreamEvent,
     json::{Kind, Reader, Str},
 };
 
@@ -12,7 +12,7 @@ type Found<'e> = SmallVec<[(Str<'e>, Part); 2]>;
 
 /// Reads an event by its members, not by its name: the client goes by the name for `ping` and `error` and by `type` for
 /// the rest (anthropic-python 2.12.0, `src/anthropic/_streaming.py`, `Stream.__stream__`), and the members differ enough.
-pub(crate) fn read_event(event: &SseEvent) -> std::result::Result<StreamEvent<'_>, ReadError> {
+pub(super) fn read_event(event: &Frame) -> std::result::Result<StreamEvent<'_>, ReadError> {
     let mut out = StreamEvent {
         error: event.name() == b"error",
         ..StreamEvent::default()

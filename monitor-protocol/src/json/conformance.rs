@@ -210,9 +210,13 @@ fn depth_fits_a_small_stack() {
     let worker = std::thread::Builder::new().stack_size(512 << 10).spawn(move || {
         for body in bodies {
             let body = body.as_bytes();
-            for operation in [crate::Operation::ChatCompletions, crate::Operation::Messages] {
-                let request = crate::read_request(crate::Api::OpenAi, operation, body).unwrap();
-                let plan = crate::prompt_count(crate::Api::OpenAi, operation, body, &request);
+            for (api, operation) in [
+                (crate::Api::OpenAi, crate::Operation::ChatCompletions),
+                (crate::Api::Anthropic, crate::Operation::Messages),
+            ] {
+                let call = crate::Call::new(api, operation);
+                let request = crate::read_request(&call, None, body).unwrap();
+                let plan = crate::prompt_count(&call, body, &request);
                 assert!(plan.overhead > 0 || operation == crate::Operation::Messages);
             }
         }

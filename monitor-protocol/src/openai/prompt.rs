@@ -33,7 +33,7 @@ fn per_function(model: &str) -> i64 {
     if old { 10 } else { 7 }
 }
 
-pub(crate) fn prompt_count(body: &[u8], request: &Request<'_>) -> PromptCount {
+pub(super) fn prompt_count(body: &[u8], request: &Request<'_>) -> PromptCount {
     let each = |count: u32, tokens: i64| i64::from(count) * tokens;
     let mut plan = PromptCount {
         overhead: each(request.messages, PER_MESSAGE + PER_ROLE)

@@ -2,22 +2,18 @@
 
 use crate::{RefusalReason, refusal::Kind};
 
-/// The error object. openai-python 3.54.0, `src/openai/_client.py`, `_make_status_error`: the exception's body is the
-/// value of `error`, its class follows the status.
-pub(crate) fn refusal_body(reason: &RefusalReason) -> Vec<u8> {
-    error_object(reason)
-}
-
 /// An `error` member in a chunk makes the client raise `APIError`; `[DONE]` ends the stream for a client that reads on
 /// (openai-python 3.54.0, `src/openai/_streaming.py`, `Stream.__stream__`).
-pub(crate) fn cut(reason: &RefusalReason) -> Vec<u8> {
+pub(super) fn cut(reason: &RefusalReason) -> Vec<u8> {
     let mut out = b"data: ".to_vec();
     out.extend_from_slice(&error_object(reason));
     out.extend_from_slice(b"\n\ndata: [DONE]\n\n");
     out
 }
 
-fn error_object(reason: &RefusalReason) -> Vec<u8> {
+/// The error object. openai-python 3.54.0, `src/openai/_client.py`, `_make_status_error`: the exception's body is the
+/// value of `error`, its class follows the status.
+pub(super) fn error_object(reason: &RefusalReason) -> Vec<u8> {
     // The words OpenAI itself uses for each status.
     let kind = match reason.kind() {
         Kind::Budget => "insufficient_quota",

@@ -17,7 +17,7 @@ struct Limits {
     max_completion_tokens: Option<OutputLimit>,
 }
 
-pub(crate) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
+pub(super) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
     let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
     let mut limits = Limits::default();

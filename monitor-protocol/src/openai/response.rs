@@ -9,7 +9,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-pub(crate) fn read_response(body: &[u8]) -> std::result::Result<Response<'_>, ReadError> {
+pub(super) fn read_response(body: &[u8]) -> std::result::Result<Response<'_>, ReadError> {
     let mut reader = Reader::new(body)?;
     let mut response = Response::default();
     let is_object = reader.object(|reader, key| match &*key.text() {

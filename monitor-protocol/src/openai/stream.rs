@@ -3,14 +3,14 @@
 use smallvec::SmallVec;
 
 use crate::{
-    Delta, JsonError, ReadError, SseEvent, StreamEvent,
+    Delta, Frame, JsonError, ReadError, StreamEvent,
     json::{Kind, Reader},
 };
 
 /// The stream ends at data that begins so: openai-python 3.54.0, `src/openai/_streaming.py`, `Stream.__stream__`.
 const DONE: &[u8] = b"[DONE]";
 
-pub(crate) fn read_event(event: &SseEvent) -> Result<StreamEvent<'_>, ReadError> {
+pub(super) fn read_event(event: &Frame) -> Result<StreamEvent<'_>, ReadError> {
     let data = event.data();
     let mut out = StreamEvent::default();
     if data.is_empty() {

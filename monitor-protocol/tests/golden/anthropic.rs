@@ -4,11 +4,11 @@ use monitor_protocol::*;
 
 use crate::reading::{fixture, read_fixture, usage};
 
-const MESSAGES: (Api, Operation) = (Api::Anthropic, Operation::Messages);
+const MESSAGES: Call = Call::new(Api::Anthropic, Operation::Messages);
 
 #[test]
 fn start_and_delta_are_not_counted_twice() {
-    let reading = read_fixture("anthropic/stream_text.sse");
+    let reading = read_fixture("anthropic/messages/stream_text.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "Grüße from 東京 😀, \"quoted\"\n");
     assert_eq!(reading.usage, usage(25, 0, 0, 15, 0));
     assert_eq!(reading.model.as_deref(), Some("claude-sonnet-4-5-20250929"));
@@ -19,7 +19,7 @@ fn start_and_delta_are_not_counted_twice() {
 /// `message_start` has two output tokens and no thinking yet: the merged buckets must still sum to what was billed.
 #[test]
 fn thinking_tokens_that_come_late_are_counted_once() {
-    let reading = read_fixture("anthropic/stream_thinking_tool_use.sse");
+    let reading = read_fixture("anthropic/messages/stream_thinking_tool_use.sse");
     assert_eq!(reading.usage, usage(472, 0, 0, 29, 60));
     assert_eq!(reading.text(0, Part::Reasoning, 0), "Look it up");
     assert_eq!(reading.text(0, Part::Text, 1), "Okay");
@@ -34,7 +34,7 @@ fn thinking_tokens_that_come_late_are_counted_once() {
 
 #[test]
 fn input_in_message_delta_wins() {
-    let reading = read_fixture("anthropic/stream_input_in_delta.sse");
+    let reading = read_fixture("anthropic/messages/stream_input_in_delta.sse");
     assert_eq!(reading.usage, usage(10682, 0, 0, 510, 0));
     assert_eq!(reading.text(0, Part::ToolArguments, 0), r#"{"query":"weir"}"#);
     assert_eq!(
@@ -47,14 +47,14 @@ fn input_in_message_delta_wins() {
 
 #[test]
 fn cache_buckets_are_neither_dropped_nor_doubled() {
-    let reading = read_fixture("anthropic/stream_cache.sse");
+    let reading = read_fixture("anthropic/messages/stream_cache.sse");
     assert_eq!(reading.usage, usage(4, 2000, 1000, 7, 0));
     assert_eq!(reading.finish, [Finish::Length]);
 }
 
 #[test]
 fn compaction_iterations_are_added() {
-    let reading = read_fixture("anthropic/stream_compaction.sse");
+    let reading = read_fixture("anthropic/messages/stream_compaction.sse");
     assert_eq!(reading.usage, usage(180_100, 0, 0, 3540, 0));
     assert_eq!(reading.text(0, Part::ToolResult, 0), "Summary so far");
     assert_eq!(reading.text(0, Part::Text, 1), "Go on");
@@ -62,7 +62,7 @@ fn compaction_iterations_are_added() {
 
 #[test]
 fn provider_error_mid_stream() {
-    let reading = read_fixture("anthropic/stream_error.sse");
+    let reading = read_fixture("anthropic/messages/stream_error.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "So far");
     assert!(reading.error && !reading.terminal);
     assert_eq!(
@@ -74,7 +74,7 @@ fn provider_error_mid_stream() {
 
 #[test]
 fn client_abort_mid_stream_keeps_what_was_seen() {
-    let reading = read_fixture("anthropic/stream_aborted.sse");
+    let reading = read_fixture("anthropic/messages/stream_aborted.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "So far");
     assert_eq!(reading.usage, usage(25, 0, 0, 1, 0));
     assert!(!reading.terminal && !reading.error && !reading.remainder.is_empty());
@@ -82,23 +82,23 @@ fn client_abort_mid_stream_keeps_what_was_seen() {
 
 #[test]
 fn refusal_explains_itself() {
-    let reading = read_fixture("anthropic/stream_refusal.sse");
+    let reading = read_fixture("anthropic/messages/stream_refusal.sse");
     assert_eq!(reading.text(0, Part::Refusal, 0), "Not that.");
     assert_eq!(reading.finish, [Finish::Filtered]);
 }
 
 #[test]
 fn line_ends_do_not_matter() {
-    let crlf = read_fixture("anthropic/stream_crlf.sse");
-    assert_eq!(crlf, read_fixture("anthropic/stream_cr.sse"));
+    let crlf = read_fixture("anthropic/messages/stream_crlf.sse");
+    assert_eq!(crlf, read_fixture("anthropic/messages/stream_cr.sse"));
     assert_eq!(crlf.text(0, Part::Text, 0), "Grüße");
     assert_eq!(crlf.usage, usage(25, 0, 0, 15, 0));
 }
 
 #[test]
 fn whole_response() {
-    let body = fixture("anthropic/response.json");
-    let response = read_response(MESSAGES.0, MESSAGES.1, &body).unwrap();
+    let body = fixture("anthropic/messages/response.json");
+    let response = read_response(&MESSAGES, &body).unwrap();
     assert_eq!(
         response.usage.unwrap().usage(),
         usage(2095, 1500, 500, 103, 400).unwrap()
@@ -128,14 +128,14 @@ fn whole_response() {
 
 #[test]
 fn error_body() {
-    let body = fixture("anthropic/response_error.json");
-    assert!(read_response(MESSAGES.0, MESSAGES.1, &body).unwrap().error);
+    let body = fixture("anthropic/messages/response_error.json");
+    assert!(read_response(&MESSAGES, &body).unwrap().error);
 }
 
 #[test]
 fn every_text_of_a_request() {
-    let body = fixture("anthropic/request_full.json");
-    let request = read_request(MESSAGES.0, MESSAGES.1, &body).unwrap();
+    let body = fixture("anthropic/messages/request_full.json");
+    let request = read_request(&MESSAGES, None, &body).unwrap();
     let texts: Vec<_> = request
         .texts
         .iter()

@@ -4,11 +4,11 @@ use monitor_protocol::*;
 
 use crate::reading::{fixture, read_fixture, usage};
 
-const CHAT: (Api, Operation) = (Api::OpenAi, Operation::ChatCompletions);
+const CHAT: Call = Call::new(Api::OpenAi, Operation::ChatCompletions);
 
 #[test]
 fn chat_stream_with_include_usage() {
-    let reading = read_fixture("openai/stream_include_usage.sse");
+    let reading = read_fixture("openai/chat_completions/stream_include_usage.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "Grüße from 東京 😀, \"quoted\"\n");
     assert_eq!(reading.usage, usage(11, 8, 0, 10, 0));
     assert_eq!(reading.usage_only, 1, "the extra chunk can be withheld");
@@ -19,7 +19,7 @@ fn chat_stream_with_include_usage() {
 
 #[test]
 fn chat_stream_without_include_usage() {
-    let reading = read_fixture("openai/stream_without_usage.sse");
+    let reading = read_fixture("openai/chat_completions/stream_without_usage.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "Hello!");
     assert_eq!((reading.usage, reading.usage_only), (None, 0));
     assert!(reading.terminal);
@@ -27,7 +27,7 @@ fn chat_stream_without_include_usage() {
 
 #[test]
 fn client_abort_mid_stream_keeps_what_was_seen() {
-    let reading = read_fixture("openai/stream_aborted.sse");
+    let reading = read_fixture("openai/chat_completions/stream_aborted.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "Hello");
     assert!(!reading.terminal && !reading.error && reading.usage.is_none());
     assert!(
@@ -38,17 +38,17 @@ fn client_abort_mid_stream_keeps_what_was_seen() {
 
 #[test]
 fn provider_error_mid_stream() {
-    let reading = read_fixture("openai/stream_error.sse");
+    let reading = read_fixture("openai/chat_completions/stream_error.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "So far");
     assert!(reading.error && !reading.terminal);
-    let reading = read_fixture("openai/stream_openrouter.sse");
+    let reading = read_fixture("openai/chat_completions/stream_openrouter.sse");
     assert!(reading.error);
     assert_eq!(reading.finish, [Finish::Error]);
 }
 
 #[test]
 fn several_choices_are_several_texts() {
-    let reading = read_fixture("openai/stream_two_choices.sse");
+    let reading = read_fixture("openai/chat_completions/stream_two_choices.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "one two");
     assert_eq!(reading.text(1, Part::Text, 0), "uno dos");
     assert_eq!(reading.finish, [Finish::Stop, Finish::Length]);
@@ -56,7 +56,7 @@ fn several_choices_are_several_texts() {
 
 #[test]
 fn tool_call_argument_deltas_join_per_call() {
-    let reading = read_fixture("openai/stream_tool_calls.sse");
+    let reading = read_fixture("openai/chat_completions/stream_tool_calls.sse");
     assert_eq!(reading.text(0, Part::ToolName, 0), "get_weather");
     assert_eq!(reading.text(0, Part::ToolArguments, 0), r#"{"city":"Paris"}"#);
     assert_eq!(reading.text(0, Part::ToolName, 1), "get_time");
@@ -67,14 +67,14 @@ fn tool_call_argument_deltas_join_per_call() {
 
 #[test]
 fn refusals_are_a_text_of_their_own() {
-    let reading = read_fixture("openai/stream_refusal.sse");
+    let reading = read_fixture("openai/chat_completions/stream_refusal.sse");
     assert_eq!(reading.text(0, Part::Refusal, 0), "I can't help.");
     assert_eq!(reading.texts.len(), 1);
 }
 
 #[test]
 fn reasoning_content_and_cache_of_deepseek() {
-    let reading = read_fixture("openai/stream_reasoning_deepseek.sse");
+    let reading = read_fixture("openai/chat_completions/stream_reasoning_deepseek.sse");
     assert_eq!(reading.text(0, Part::Reasoning, 0), "Thinking");
     assert_eq!(reading.text(0, Part::Text, 0), "42");
     assert_eq!(reading.usage, usage(8, 4, 0, 5, 25));
@@ -86,7 +86,7 @@ fn reasoning_content_and_cache_of_deepseek() {
 
 #[test]
 fn reasoning_told_twice_is_read_once() {
-    let reading = read_fixture("openai/stream_openrouter.sse");
+    let reading = read_fixture("openai/chat_completions/stream_openrouter.sse");
     assert_eq!(reading.text(0, Part::Reasoning, 0), "Let me");
     assert_eq!(reading.echoes, 1);
 }
@@ -94,8 +94,8 @@ fn reasoning_told_twice_is_read_once() {
 #[test]
 fn reasoning_told_only_in_details_is_read() {
     let data = r#"data: {"choices":[{"index":0,"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"S"}]}}]}"#;
-    let event = SseEvent::parse(format!("{data}\n\n").into());
-    let read = read_event(CHAT.0, CHAT.1, &event).unwrap();
+    let event = Frame::Sse(SseEvent::parse(format!("{data}\n\n").into()));
+    let read = read_event(&CHAT, &event).unwrap();
     assert_eq!(
         (read.deltas[0].channel.part, &*read.deltas[0].text),
         (Part::Reasoning, "S")
@@ -105,7 +105,7 @@ fn reasoning_told_only_in_details_is_read() {
 
 #[test]
 fn thinking_parts_of_mistral() {
-    let reading = read_fixture("openai/stream_mistral_thinking.sse");
+    let reading = read_fixture("openai/chat_completions/stream_mistral_thinking.sse");
     assert_eq!(reading.text(0, Part::Reasoning, 0), "Hmm");
     assert_eq!(reading.text(0, Part::Text, 0), "Yes");
     assert_eq!(reading.usage, usage(9, 0, 0, 5, 0));
@@ -114,7 +114,7 @@ fn thinking_parts_of_mistral() {
 #[test]
 fn usage_of_groq_stands_elsewhere() {
     assert_eq!(
-        read_fixture("openai/stream_groq.sse").usage,
+        read_fixture("openai/chat_completions/stream_groq.sse").usage,
         usage(36, 0, 0, 3, 0)
     );
 }
@@ -122,36 +122,39 @@ fn usage_of_groq_stands_elsewhere() {
 #[test]
 fn cumulative_usage_is_not_summed() {
     assert_eq!(
-        read_fixture("openai/stream_cumulative_usage.sse").usage,
+        read_fixture("openai/chat_completions/stream_cumulative_usage.sse").usage,
         usage(5, 0, 0, 3, 0)
     );
 }
 
 #[test]
 fn audio_tokens_are_in_the_totals_and_the_transcript_is_text() {
-    let reading = read_fixture("openai/stream_audio.sse");
+    let reading = read_fixture("openai/chat_completions/stream_audio.sse");
     assert_eq!(reading.usage, usage(30, 0, 0, 70, 0));
     assert_eq!(reading.text(0, Part::Transcript, 0), "Good day");
 }
 
 #[test]
 fn chunks_without_choices_say_nothing() {
-    let reading = read_fixture("openai/stream_azure_filter.sse");
+    let reading = read_fixture("openai/chat_completions/stream_azure_filter.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "ok");
     assert_eq!((reading.usage_only, reading.finish), (0, vec![Finish::Filtered]));
 }
 
 #[test]
 fn line_ends_do_not_matter() {
-    let lf = read_fixture("openai/stream_include_usage.sse");
-    for name in ["openai/stream_crlf.sse", "openai/stream_cr.sse"] {
+    let lf = read_fixture("openai/chat_completions/stream_include_usage.sse");
+    for name in [
+        "openai/chat_completions/stream_crlf.sse",
+        "openai/chat_completions/stream_cr.sse",
+    ] {
         assert_eq!(read_fixture(name), lf, "{name}");
     }
 }
 
 #[test]
 fn multi_line_data_comments_and_byte_order_mark() {
-    let reading = read_fixture("openai/stream_multiline_comments_bom.sse");
+    let reading = read_fixture("openai/chat_completions/stream_multiline_comments_bom.sse");
     assert_eq!(reading.text(0, Part::Text, 0), "multi line");
     assert_eq!(reading.events.len(), 4, "two chunks, a name without data, [DONE]");
     assert!(reading.terminal);
@@ -160,19 +163,19 @@ fn multi_line_data_comments_and_byte_order_mark() {
 /// Who edits a text must not leave it readable in the log probabilities.
 #[test]
 fn log_probabilities_are_an_echo() {
-    let body = fixture("openai/stream_logprobs.sse");
-    let mut decoder = SseDecoder::new();
+    let body = fixture("openai/chat_completions/stream_logprobs.sse");
+    let mut decoder = FrameDecoder::new(Framing::Sse);
     decoder.push(body.into());
     let event = decoder.next().unwrap().unwrap();
-    let read = read_event(CHAT.0, CHAT.1, &event).unwrap();
+    let read = read_event(&CHAT, &event).unwrap();
     let edits = [
         Edit::text(read.deltas[0].span.clone(), "**"),
         Edit::json(read.echoes[0].clone(), "null"),
     ];
-    let edited = edit_event(&event, &edits).unwrap();
+    let edited = event.edited(&edits).unwrap();
     assert!(!String::from_utf8_lossy(&edited).contains("Hi"));
     assert!(
-        read_event(CHAT.0, CHAT.1, &SseEvent::parse(edited))
+        read_event(&CHAT, &Frame::Sse(SseEvent::parse(edited)))
             .unwrap()
             .echoes
             .is_empty()
@@ -181,8 +184,8 @@ fn log_probabilities_are_an_echo() {
 
 #[test]
 fn whole_response() {
-    let body = fixture("openai/response.json");
-    let response = read_response(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/response.json");
+    let response = read_response(&CHAT, &body).unwrap();
     assert_eq!(
         response.usage.map(|counters| counters.usage()),
         usage(76, 1024, 100, 44, 256)
@@ -197,8 +200,8 @@ fn whole_response() {
 
 #[test]
 fn whole_response_with_tool_calls_and_choices_out_of_order() {
-    let body = fixture("openai/response_tool_calls_two_choices.json");
-    let response = read_response(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/response_tool_calls_two_choices.json");
+    let response = read_response(&CHAT, &body).unwrap();
     let texts: Vec<_> = response
         .texts
         .iter()
@@ -226,29 +229,29 @@ fn whole_response_with_tool_calls_and_choices_out_of_order() {
 
 #[test]
 fn reasoning_beside_the_completion_is_counted_once() {
-    let body = fixture("openai/response_reasoning_beside_completion.json");
-    let response = read_response(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/response_reasoning_beside_completion.json");
+    let response = read_response(&CHAT, &body).unwrap();
     assert_eq!(response.usage.unwrap().usage(), usage(26, 6, 0, 9, 94).unwrap());
 }
 
 #[test]
 fn total_tokens_reveal_hidden_reasoning() {
-    let body = fixture("openai/response_hidden_reasoning.json");
-    let response = read_response(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/response_hidden_reasoning.json");
+    let response = read_response(&CHAT, &body).unwrap();
     assert_eq!(response.usage.unwrap().usage(), usage(10, 0, 0, 5, 65).unwrap());
 }
 
 #[test]
 fn error_body() {
-    let body = fixture("openai/response_error.json");
-    let response = read_response(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/response_error.json");
+    let response = read_response(&CHAT, &body).unwrap();
     assert!(response.error && response.texts.is_empty() && response.usage.is_none());
 }
 
 #[test]
 fn every_text_of_a_conversation() {
-    let body = fixture("openai/request_conversation.json");
-    let request = read_request(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/request_conversation.json");
+    let request = read_request(&CHAT, None, &body).unwrap();
     let texts: Vec<_> = request
         .texts
         .iter()
@@ -313,8 +316,8 @@ fn every_text_of_a_conversation() {
 /// Whatever a lenient server may read is listed; where keys are duplicated, all their texts are.
 #[test]
 fn evasive_bodies_hide_no_text() {
-    let body = fixture("openai/request_evasive.json");
-    let request = read_request(CHAT.0, CHAT.1, &body).unwrap();
+    let body = fixture("openai/chat_completions/request_evasive.json");
+    let request = read_request(&CHAT, None, &body).unwrap();
     assert_eq!(
         request.model.as_deref(),
         Some("gpt-4o-mini"),
@@ -386,17 +389,17 @@ fn usage_can_be_asked_for() {
             r#"{"stream_options":{"x":1,"include_usage":true},"stream":true}"#,
         ),
     ] {
-        let request = read_request(CHAT.0, CHAT.1, before.as_bytes()).unwrap();
+        let request = read_request(&CHAT, None, before.as_bytes()).unwrap();
         let edited = edit(before.as_bytes(), &[request.ask_usage.unwrap()]).unwrap();
         assert_eq!(String::from_utf8_lossy(&edited), after);
-        assert!(read_request(CHAT.0, CHAT.1, &edited).unwrap().include_usage);
+        assert!(read_request(&CHAT, None, &edited).unwrap().include_usage);
     }
     for asked in [
         r#"{"stream":true,"stream_options":{"include_usage":true}}"#,
         r#"{"stream":false}"#,
     ] {
         assert_eq!(
-            read_request(CHAT.0, CHAT.1, asked.as_bytes()).unwrap().ask_usage,
+            read_request(&CHAT, None, asked.as_bytes()).unwrap().ask_usage,
             None
         );
     }
@@ -412,13 +415,13 @@ fn unreadable_bodies() {
         (b"\xEF\xBB\xBF{}", "unexpected byte"),
         (b"{\"a\":\"\xff\"}", "not UTF-8"),
     ] {
-        let found = read_request(CHAT.0, CHAT.1, body).unwrap_err().to_string();
+        let found = read_request(&CHAT, None, body).unwrap_err().to_string();
         assert!(found.contains(error), "{found}");
     }
     assert_eq!(
-        read_request(Api::OpenAi, Operation::Other, b"{}"),
+        read_request(&Call::new(Api::OpenAi, Operation::Other), None, b"{}"),
         Err(ReadError::NotRead)
     );
-    let event = SseEvent::parse("data: {\"choices\"\n\n".into());
-    assert!(read_event(CHAT.0, CHAT.1, &event).is_err());
+    let event = Frame::Sse(SseEvent::parse("data: {\"choices\"\n\n".into()));
+    assert!(read_event(&CHAT, &event).is_err());
 }

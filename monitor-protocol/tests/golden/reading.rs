@@ -1,6 +1,10 @@
 //! Fixtures, and everything a stream says gathered in one value.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use monitor_protocol::*;
@@ -12,15 +16,17 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Names of all fixtures with this ending, as `folder/file`.
+/// Names of all fixtures with this ending, as `shape/operation/file`.
 pub(crate) fn fixtures(ending: &str) -> Vec<String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut names = Vec::new();
-    for folder in ["openai", "anthropic"] {
-        for entry in fs::read_dir(root.join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(ending) {
-                names.push(format!("{folder}/{name}"));
+    for shape in folders(&root) {
+        for operation in folders(&root.join(&shape)) {
+            for entry in fs::read_dir(root.join(&shape).join(&operation)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(ending) {
+                    names.push(format!("{shape}/{operation}/{name}"));
+                }
             }
         }
     }
@@ -29,11 +35,25 @@ pub(crate) fn fixtures(ending: &str) -> Vec<String> {
     names
 }
 
-pub(crate) fn api_of(name: &str) -> (Api, Operation) {
-    if name.starts_with("openai/") {
-        (Api::OpenAi, Operation::ChatCompletions)
-    } else {
-        (Api::Anthropic, Operation::Messages)
+fn folders(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The call whose body or answer a fixture is, by its folders.
+pub(crate) fn call_of(name: &str) -> Call {
+    let mut folders = name.split('/');
+    let shape = folders.next().unwrap().parse().unwrap();
+    Call::new(shape, folders.next().unwrap().parse().unwrap())
+}
+
+/// How a fixture of a stream is framed, by its ending.
+pub(crate) fn framing_of(name: &str) -> Framing {
+    match name.rsplit('.').next() {
+        Some("sse") => Framing::Sse,
+        _ => panic!("{name} is no stream"),
     }
 }
 
@@ -61,8 +81,8 @@ impl Reading {
 }
 
 /// Reads a stream that arrives in `chunks`, checking that no byte is lost or changed on the way.
-pub(crate) fn read_stream(api: Api, operation: Operation, chunks: &[&[u8]]) -> Reading {
-    let mut decoder = SseDecoder::new();
+pub(crate) fn read_stream(call: &Call, framing: Framing, chunks: &[&[u8]]) -> Reading {
+    let mut decoder = FrameDecoder::new(framing);
     let mut reading = Reading::default();
     let mut counters: Option<UsageCounters> = None;
     let mut raw = Vec::new();
@@ -70,7 +90,7 @@ pub(crate) fn read_stream(api: Api, operation: Operation, chunks: &[&[u8]]) -> R
         decoder.push(Bytes::copy_from_slice(chunk));
         while let Some(event) = decoder.next().unwrap() {
             raw.extend_from_slice(event.raw());
-            let read = read_event(api, operation, &event).unwrap();
+            let read = read_event(call, &event).unwrap();
             for delta in &read.deltas {
                 assert_eq!(
                     event.text(delta.span.clone()),
@@ -113,8 +133,8 @@ pub(crate) fn read_stream(api: Api, operation: Operation, chunks: &[&[u8]]) -> R
 }
 
 pub(crate) fn read_fixture(name: &str) -> Reading {
-    let (api, operation) = api_of(name);
-    read_stream(api, operation, &[&fixture(name)])
+    let call = call_of(name);
+    read_stream(&call, framing_of(name), &[&fixture(name)])
 }
 
 pub(crate) const fn usage(

@@ -4,18 +4,18 @@ use bytes::Bytes;
 use monitor_protocol::*;
 use proptest::prelude::*;
 
-use crate::reading::{api_of, fixture, fixtures, read_stream};
+use crate::reading::{call_of, fixture, fixtures, framing_of, read_stream};
 
 #[test]
 fn every_stream_split_at_every_byte_reads_the_same() {
     for name in fixtures(".sse") {
-        let (api, operation) = api_of(&name);
+        let call = call_of(&name);
         let body = fixture(&name);
-        let whole = read_stream(api, operation, &[&body]);
+        let whole = read_stream(&call, framing_of(&name), &[&body]);
         for at in 1..body.len() {
             let (head, tail) = body.split_at(at);
             assert_eq!(
-                read_stream(api, operation, &[head, tail]),
+                read_stream(&call, framing_of(&name), &[head, tail]),
                 whole,
                 "{name} split at {at}"
             );
@@ -26,11 +26,11 @@ fn every_stream_split_at_every_byte_reads_the_same() {
 #[test]
 fn every_stream_byte_by_byte_reads_the_same() {
     for name in fixtures(".sse") {
-        let (api, operation) = api_of(&name);
+        let call = call_of(&name);
         let body = fixture(&name);
-        let whole = read_stream(api, operation, &[&body]);
+        let whole = read_stream(&call, framing_of(&name), &[&body]);
         let bytes: Vec<&[u8]> = body.chunks(1).collect();
-        assert_eq!(read_stream(api, operation, &bytes), whole, "{name}");
+        assert_eq!(read_stream(&call, framing_of(&name), &bytes), whole, "{name}");
     }
 }
 
@@ -38,10 +38,10 @@ fn every_stream_byte_by_byte_reads_the_same() {
 #[test]
 fn no_event_waits_for_a_byte_after_its_blank_line() {
     for end in ["\n", "\r\n", "\r"] {
-        let mut decoder = SseDecoder::new();
+        let mut decoder = FrameDecoder::new(Framing::Sse);
         decoder.push(format!("data: 1{end}{end}").into());
         assert_eq!(decoder.next().unwrap().unwrap().data(), b"1", "{end:?}");
-        let mut decoder = SseDecoder::new();
+        let mut decoder = FrameDecoder::new(Framing::Sse);
         decoder.push(format!("data: 1{end}").into());
         assert_eq!(decoder.next(), Ok(None), "{end:?}");
         let (first, rest) = end.split_at(1);
@@ -107,15 +107,15 @@ fn an_event_over_the_limit_fails_at_any_split_and_loses_no_byte() {
 #[test]
 fn edits_of_streams_change_their_texts_and_nothing_else() {
     for name in fixtures(".sse") {
-        let (api, operation) = api_of(&name);
+        let call = call_of(&name);
         let body = fixture(&name);
-        let mut decoder = SseDecoder::new();
+        let mut decoder = FrameDecoder::new(Framing::Sse);
         decoder.push(Bytes::from(body.clone()));
         let mut edited = Vec::new();
         while let Some(event) = decoder.next().unwrap() {
-            let read = read_event(api, operation, &event).unwrap();
+            let read = read_event(&call, &event).unwrap();
             assert_eq!(
-                edit_event(&event, &[]).unwrap().len(),
+                event.edited(&[]).unwrap().len(),
                 event.raw().len() - surplus(&event)
             );
             let texts: Vec<String> = read
@@ -129,8 +129,8 @@ fn edits_of_streams_change_their_texts_and_nothing_else() {
                 .zip(&texts)
                 .map(|(delta, text)| Edit::text(delta.span.clone(), text))
                 .collect();
-            let event_after = SseEvent::parse(edit_event(&event, &edits).unwrap());
-            let after = read_event(api, operation, &event_after).unwrap();
+            let event_after = Frame::Sse(SseEvent::parse(event.edited(&edits).unwrap()));
+            let after = read_event(&call, &event_after).unwrap();
             let expected: Vec<_> = read
                 .deltas
                 .iter()
@@ -150,9 +150,9 @@ fn edits_of_streams_change_their_texts_and_nothing_else() {
             edited.extend_from_slice(event_after.raw());
         }
         edited.extend_from_slice(&decoder.remainder());
-        let before = read_stream(api, operation, &[&body]);
+        let before = read_stream(&call, framing_of(&name), &[&body]);
         assert_eq!(
-            read_stream(api, operation, &[&edited]).events.len(),
+            read_stream(&call, framing_of(&name), &[&edited]).events.len(),
             before.events.len(),
             "{name}"
         );
@@ -160,7 +160,7 @@ fn edits_of_streams_change_their_texts_and_nothing_else() {
 }
 
 /// Bytes that editing saves by joining several `data:` lines: each line end stays as one space.
-fn surplus(event: &SseEvent) -> usize {
+fn surplus(event: &Frame) -> usize {
     let text = String::from_utf8_lossy(event.raw()).into_owned();
     let data_lines = text.lines().filter(|line| line.starts_with("data")).count();
     data_lines.saturating_sub(1) * "data: ".len()
@@ -169,9 +169,11 @@ fn surplus(event: &SseEvent) -> usize {
 #[test]
 fn multi_line_data_becomes_one_line_and_keeps_what_stands_between() {
     let raw = "id: 1\r\ndata: {\"choices\":[{\"index\":0,\r\n: note\r\ndata: \"delta\":{\"content\":\"ab\"}}]}\r\nretry: 3\r\n\r\n";
-    let event = SseEvent::parse(raw.into());
-    let read = read_event(Api::OpenAi, Operation::ChatCompletions, &event).unwrap();
-    let edited = edit_event(&event, &[Edit::text(read.deltas[0].span.clone(), "x")]).unwrap();
+    let event = Frame::Sse(SseEvent::parse(raw.into()));
+    let read = read_event(&Call::new(Api::OpenAi, Operation::ChatCompletions), &event).unwrap();
+    let edited = event
+        .edited(&[Edit::text(read.deltas[0].span.clone(), "x")])
+        .unwrap();
     assert_eq!(
         std::str::from_utf8(&edited).unwrap(),
         "id: 1\r\ndata: {\"choices\":[{\"index\":0, \"delta\":{\"content\":\"x\"}}]}\r\n: note\r\nretry: 3\r\n\r\n"
@@ -181,13 +183,13 @@ fn multi_line_data_becomes_one_line_and_keeps_what_stands_between() {
 #[test]
 fn edits_of_bodies_keep_every_other_byte() {
     for name in fixtures(".json") {
-        let (api, operation) = api_of(&name);
+        let call = call_of(&name);
         let body = fixture(&name);
         let spans: Vec<_> = if name.contains("request") {
-            let request = read_request(api, operation, &body).unwrap();
+            let request = read_request(&call, None, &body).unwrap();
             request.texts.iter().map(|text| text.span.clone()).collect()
         } else {
-            let response = read_response(api, operation, &body).unwrap();
+            let response = read_response(&call, &body).unwrap();
             response.texts.iter().map(|text| text.span.clone()).collect()
         };
         for span in &spans {
@@ -215,7 +217,7 @@ proptest! {
     ) {
         let names = fixtures(".sse");
         let name = which.get(&names);
-        let (api, operation) = api_of(name);
+        let call = call_of(name);
         let body = fixture(name);
         let mut chunks: Vec<&[u8]> = Vec::new();
         let mut rest = &body[..];
@@ -227,7 +229,7 @@ proptest! {
             chunks.push(chunk);
             rest = tail;
         }
-        prop_assert_eq!(read_stream(api, operation, &chunks), read_stream(api, operation, &[&body]));
+        prop_assert_eq!(read_stream(&call, framing_of(name), &chunks), read_stream(&call, framing_of(name), &[&body]));
     }
 
     /// Any bytes at any split: the same events, and no byte lost.
@@ -242,7 +244,7 @@ proptest! {
     ) {
         let body = pieces.concat().into_bytes();
         let events = |chunks: &[&[u8]]| {
-            let mut decoder = SseDecoder::new();
+            let mut decoder = FrameDecoder::new(Framing::Sse);
             let mut fields = Vec::new();
             let mut raw = Vec::new();
             for chunk in chunks {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use monitor_budget::Denied;
 use monitor_content::{Encoding, Finding, placeholder, redact};
-use monitor_protocol::{Edit, RefusalReason, Request, Text, deployment, edit, prompt_count, read_request};
+use monitor_protocol::{Edit, RefusalReason, Request, Text, edit, prompt_count, read_request};
 
 use super::decode::decode_whole;
 use super::meter::{Demand, Spending, reserve};
@@ -59,13 +59,11 @@ impl Exchange {
             return self.unread();
         };
         // The request borrows the body, so the body must not be part of what is borrowed mutably below.
-        let Ok(request) = read_request(self.api(), self.operation, &decoded) else {
+        let Ok(request) = read_request(&self.call, None, &decoded) else {
             return self.unread();
         };
         let model = request.model.clone().map(Cow::into_owned);
-        let model = model
-            .or_else(|| deployment(self.path.as_str()))
-            .unwrap_or_default();
+        let model = model.or_else(|| self.call.model.clone()).unwrap_or_default();
         if !model.is_empty() {
             self.model = Some(ShortText::new(&model));
         }
@@ -138,7 +136,7 @@ impl Exchange {
     }
 
     fn count(&self, encoding: Encoding, body: &[u8], request: &Request<'_>, redactions: &[Redaction]) -> u64 {
-        let plan = prompt_count(self.api(), self.operation, body, request);
+        let plan = prompt_count(&self.call, body, request);
         let mut redactions = redactions.iter().peekable();
         let mut tokens = 0;
         for (index, text) in request.texts.iter().enumerate() {

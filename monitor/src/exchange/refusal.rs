@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use monitor_protocol::{Api, Operation, RefusalReason};
+use monitor_protocol::{Call, RefusalReason};
 
 /// A whole response in the provider's own error shape.
 #[derive(Clone, Debug)]
@@ -17,9 +17,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// What `api` itself would answer for `reason`.
-    pub fn new(api: Api, operation: Operation, reason: &RefusalReason) -> Self {
-        let refusal = monitor_protocol::refuse(api, operation, reason);
+    /// What the provider itself would answer to `call` for `reason`.
+    pub fn new(call: &Call, reason: &RefusalReason) -> Self {
+        let refusal = monitor_protocol::refuse(call, reason);
         Self {
             status: refusal.status,
             headers: refusal.headers,

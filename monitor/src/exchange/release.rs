@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use monitor_content::{Finding, MAX_HOLD_BYTES, Window};
-use monitor_protocol::{Channel, Edit, EditError, SseEvent, StreamEvent, edit_event};
+use monitor_protocol::{Channel, Edit, EditError, Frame, StreamEvent};
 use smallvec::SmallVec;
 
 use super::inspect::{make_disjoint, substitute};
@@ -45,7 +45,7 @@ struct Text {
 }
 
 struct Held {
-    event: SseEvent,
+    event: Frame,
     pieces: SmallVec<[Piece; 1]>,
     echoes: SmallVec<[Range<usize>; 0]>,
 }
@@ -74,7 +74,7 @@ impl Release {
     /// more texts than can be told apart.
     pub(super) fn scan(
         &mut self,
-        event: &SseEvent,
+        event: &Frame,
         read: &StreamEvent<'_>,
         found: &mut Vec<(usize, Finding)>,
     ) -> bool {
@@ -106,7 +106,7 @@ impl Release {
     }
 
     /// Puts the event that was scanned last in the queue.
-    pub(super) fn queue(&mut self, event: SseEvent) {
+    pub(super) fn queue(&mut self, event: Frame) {
         self.queued_bytes += event.raw().len();
         let (pieces, echoes) = (std::mem::take(&mut self.pieces), std::mem::take(&mut self.echoes));
         self.queue.push_back(Held {
@@ -235,7 +235,7 @@ impl Release {
             .map(|(span, text)| Edit::text(span.clone(), text))
             .collect();
         edits.extend(held.echoes.iter().map(|echo| Edit::json(echo.clone(), "null")));
-        edit_event(&held.event, &edits)
+        held.event.edited(&edits)
     }
 }
 

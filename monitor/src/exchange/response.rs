@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use monitor_content::Finding;
 use monitor_protocol::{
-    Edit, RefusalReason, Response, SseDecoder, SseEvent, cut, edit, read_event, read_response,
+    Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, cut, edit, read_event, read_response,
 };
 
 use super::decode::{Decoder, decode_whole};
@@ -45,7 +45,7 @@ pub(super) struct Whole {
 /// A stream of events.
 pub(super) struct Stream {
     decoder: Option<Decoder>,
-    events: SseDecoder,
+    frames: FrameDecoder,
     /// What scans the texts, and holds back what is not decided.
     release: Option<Release>,
     /// The client is sent what the reader lets go of; otherwise it has been sent the bytes already.
@@ -79,7 +79,7 @@ impl Exchange {
                 let scans = &self.applied.response;
                 self.reader = Reader::Stream(Box::new(Stream {
                     decoder: encoded.then(|| Decoder::new(body.encoding, PIECE_LIMIT_BYTES)),
-                    events: SseDecoder::new(),
+                    frames: FrameDecoder::new(Framing::Sse),
                     release: (!scans.is_empty()).then(|| Release::new(scans)),
                     changes,
                     ended: false,
@@ -133,12 +133,12 @@ impl Exchange {
         let Ok(decoded) = decoded else {
             return self.lose_stream(out);
         };
-        stream.events.push(decoded);
+        stream.frames.push(decoded);
         loop {
             let Reader::Stream(stream) = &mut self.reader else {
                 return Flow::Continue;
             };
-            match stream.events.next() {
+            match stream.frames.next() {
                 Ok(None) => return Flow::Continue,
                 Ok(Some(event)) => {
                     if self.event(event, out) == Flow::Cut {
@@ -150,12 +150,11 @@ impl Exchange {
         }
     }
 
-    fn event(&mut self, event: SseEvent, out: &mut Vec<Bytes>) -> Flow {
-        let (api, operation) = (self.api(), self.operation);
+    fn event(&mut self, event: Frame, out: &mut Vec<Bytes>) -> Flow {
         let Reader::Stream(stream) = &mut self.reader else {
             return Flow::Continue;
         };
-        let Ok(read) = read_event(api, operation, &event) else {
+        let Ok(read) = read_event(&self.call, &event) else {
             // What cannot be read cannot be shown to hold nothing that policy forbids.
             if self.applied.edits_response() {
                 return self.cut(RefusalReason::Unreadable, Reason::Unreadable, None, out);
@@ -242,7 +241,7 @@ impl Exchange {
         out: &mut Vec<Bytes>,
     ) -> Flow {
         self.decide(Verdict::Cut, recorded, policy);
-        out.push(cut(self.api(), self.operation, &reason).into());
+        out.push(cut(&self.call, self.framing, &reason).into());
         Flow::Cut
     }
 
@@ -254,7 +253,7 @@ impl Exchange {
         if stream.changes {
             return self.cut(RefusalReason::Unreadable, Reason::Unreadable, None, out);
         }
-        stream.events.remainder();
+        stream.frames.remainder();
         self.reason.get_or_insert(Reason::Unreadable);
         Flow::Continue
     }
@@ -267,7 +266,7 @@ impl Exchange {
                 if let Some(release) = &mut stream.release {
                     release.finish(&mut found);
                 }
-                let rest = stream.events.remainder();
+                let rest = stream.frames.remainder();
                 let changes = stream.changes;
                 let flow = self.release(&found, out);
                 if changes && flow == Flow::Continue {
@@ -318,7 +317,7 @@ impl Exchange {
         then: impl FnOnce(&mut Self, &[u8], &Response<'_>) -> T,
     ) -> Result<T, Unreadable> {
         let body = decode_whole(encoding, body, WHOLE_LIMIT_BYTES).map_err(|_| Unreadable)?;
-        let response = read_response(self.api(), self.operation, &body).map_err(|_| Unreadable)?;
+        let response = read_response(&self.call, &body).map_err(|_| Unreadable)?;
         Ok(then(self, &body, &response))
     }
 

@@ -126,7 +126,7 @@ impl Exchange {
             provider: opened.provider.clone(),
             host: opened.host.clone(),
             api: opened.api.name(),
-            operation: self.operation.name(),
+            operation: self.call.operation.name(),
             model: self.model.take(),
             streamed: self.streamed,
             http: Http {

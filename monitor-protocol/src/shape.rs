@@ -1,0 +1,64 @@
+//! What every family of wire shapes can do. One module each; nothing else knows more of it than this.
+
+use crate::{
+    Api, Call, Frame, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent, anthropic,
+    openai, target::Target,
+};
+
+/// A family of wire shapes.
+pub(crate) trait Shape: Sync {
+    /// What `target` asks, if it is an operation of this family. `at_home`: the host is known to speak it; elsewhere only
+    /// what cannot be taken for an operation of another family is recognised.
+    fn recognise(&self, target: &Target<'_>, at_home: bool) -> Option<Call>;
+
+    /// Reads a request's body, decoded. `boundary` is that of its `content-type`, where it is `multipart/form-data`. Of a
+    /// WebSocket, the body is one message of the client's.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when the body is not what the operation's are.
+    fn read_request<'b>(
+        &self,
+        call: &Call,
+        boundary: Option<&str>,
+        body: &'b [u8],
+    ) -> Result<Request<'b>, ReadError>;
+
+    /// How to count the prompt of `request`, which was read from `body`.
+    fn prompt_count(&self, call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount;
+
+    /// Reads a whole answer, decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when the body is not what the operation's answers are.
+    fn read_response<'b>(&self, call: &Call, body: &'b [u8]) -> Result<Response<'b>, ReadError>;
+
+    /// Reads one frame of a streamed answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when the frame's data is not what the operation's streams carry.
+    fn read_event<'e>(&self, call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError>;
+
+    /// The provider's error document for `reason`.
+    fn error_document(&self, call: &Call, reason: &RefusalReason) -> Vec<u8>;
+
+    /// The provider's name for the exception that `reason` is, and the header that carries it, where SDKs go by a header
+    /// and not by the document.
+    fn error_header(&self, _call: &Call, _reason: &RefusalReason) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Server-sent events that end a stream of them: an error as the SDK raises it, and the protocol's own end.
+    fn cut_events(&self, call: &Call, reason: &RefusalReason) -> Vec<u8>;
+}
+
+impl Api {
+    pub(crate) fn shape(self) -> &'static dyn Shape {
+        match self {
+            Self::OpenAi => &openai::OpenAi,
+            Self::Anthropic => &anthropic::Anthropic,
+        }
+    }
+}
