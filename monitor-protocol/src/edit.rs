@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::json::{Unescaped, escape_into, next_unescaped};
+use crate::{
+    json::{Unescaped, escape_into, next_unescaped},
+    literal::Coding,
+};
 
 /// What is written where the span was.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub enum Replacement<'t> {
     Text(&'t str),
     /// JSON, written as it is: a number for a clamp, a member for an insertion, `null` for an echo.
     Json(&'t str),
+    /// Text where nothing is escaped: a field of a form, a body of plain text.
+    Plain(&'t str),
 }
 
 /// One replacement.
@@ -43,7 +48,7 @@ impl<'t> Edit<'t> {
 
     fn len_hint(&self) -> usize {
         match self.with {
-            Replacement::Text(text) | Replacement::Json(text) => text.len(),
+            Replacement::Text(text) | Replacement::Json(text) | Replacement::Plain(text) => text.len(),
         }
     }
 }
@@ -105,7 +110,7 @@ pub fn edit(body: &[u8], edits: &[Edit<'_>]) -> Result<Vec<u8>, EditError> {
         out.extend_from_slice(body.get(before.end..edit.span.start).ok_or_else(outside)?);
         match edit.with {
             Replacement::Text(text) => escape_into(&mut out, text),
-            Replacement::Json(json) => out.extend_from_slice(json.as_bytes()),
+            Replacement::Json(as_is) | Replacement::Plain(as_is) => out.extend_from_slice(as_is.as_bytes()),
         }
         before = edit.span.clone();
     }
@@ -113,7 +118,7 @@ pub fn edit(body: &[u8], edits: &[Edit<'_>]) -> Result<Vec<u8>, EditError> {
     Ok(out)
 }
 
-/// Maps byte ranges of a string's unescaped text to spans of its raw bytes. Ranges must be asked for in order of their
+/// Maps byte ranges of a text, unescaped, to spans of its bytes as written. Ranges must be asked for in order of their
 /// starts; then any number of ranges that do not overlap costs one walk over the string.
 #[derive(Clone)]
 pub struct RawSpans<'b> {
@@ -124,22 +129,38 @@ pub struct RawSpans<'b> {
     text: usize,
     /// Bytes at the start of `rest` known to hold no escape, so that they are not searched again for each range.
     plain: usize,
+    coding: Coding,
 }
 
 impl<'b> RawSpans<'b> {
-    pub(crate) fn new(raw: &'b str, start: usize, escaped: bool) -> Self {
+    pub(crate) fn new(raw: &'b str, start: usize, coding: Coding) -> Self {
         Self {
             rest: raw,
             raw: start,
             text: 0,
-            plain: if escaped { 0 } else { raw.len() },
+            plain: match coding {
+                Coding::JsonEscaped => 0,
+                Coding::Json | Coding::Plain => raw.len(),
+            },
+            coding,
         }
     }
 
     /// A mapper for a string's raw bytes that begin at `start` of what will be edited.
     #[must_use]
     pub fn of(raw: &'b str, start: usize) -> Self {
-        Self::new(raw, start, true)
+        Self::new(raw, start, Coding::JsonEscaped)
+    }
+
+    /// Replaces `range` of the text, in the coding that the text is written in. `None` as of [`Self::span`]. In a part of a
+    /// form, `text` must not be able to hold the form's boundary.
+    pub fn edit<'t>(&mut self, range: Range<usize>, text: &'t str) -> Option<Edit<'t>> {
+        let span = self.span(range)?;
+        let with = match self.coding {
+            Coding::Json | Coding::JsonEscaped => Replacement::Text(text),
+            Coding::Plain => Replacement::Plain(text),
+        };
+        Some(Edit { span, with })
     }
 
     /// The raw span of `range`, widened to whole escape sequences and characters when an end falls inside one. `None` when
@@ -272,6 +293,20 @@ mod tests {
         }
         assert_eq!(RawSpans::of("é", 0).span(0..3), None);
         assert_eq!(RawSpans::of("", 5).span(0..0), Some(5..5));
+    }
+
+    #[test]
+    fn plain_text_is_neither_unescaped_nor_escaped() {
+        let body = r#"x=C:\\new path"#;
+        let literal = crate::Literal::plain(&body[2..], 2);
+        assert_eq!(literal.text(), r"C:\\new path");
+        let mut spans = literal.raw_spans();
+        let edits = [
+            spans.edit(0..2, r#""\"#).unwrap(),
+            spans.edit(7..8, "\n").unwrap(),
+        ];
+        let edited = edit(body.as_bytes(), &edits).unwrap();
+        assert_eq!(std::str::from_utf8(&edited).unwrap(), "x=\"\\\\\\new\npath");
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 mod keys;
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{
+    borrow::Cow,
+    fmt,
+    ops::{Deref, Range},
+};
 
 use crate::{
-    Call, Edit, Operation, RawSpans, ReadError,
-    json::{Kind, Reader, Str, unescape},
+    Call, Edit, Literal, Operation, ReadError,
+    json::{Kind, Reader},
 };
 
 use keys::is_fixed_word;
@@ -99,7 +103,7 @@ impl Place {
     }
 }
 
-/// One string of a request that a model would read.
+/// One text of a request that a model would read; where it stands is its [`Literal`]'s.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text<'b> {
     /// Who it speaks for.
@@ -109,39 +113,15 @@ pub struct Text<'b> {
     /// Whether its tokens are part of the prompt count as they stand. `false` for what is counted in another form
     /// ([`crate::PromptCount::extra`]) or is no part of the prompt.
     pub counted: bool,
-    /// Its bytes in the body, without the quotes.
-    pub span: Range<usize>,
-    /// Those bytes, still escaped.
-    pub raw: &'b str,
-    pub(crate) escaped: bool,
+    /// The text as written.
+    pub literal: Literal<'b>,
 }
 
-impl<'b> Text<'b> {
-    pub(crate) fn new(string: Str<'b>, role: Role, place: Place, counted: bool) -> Self {
-        Self {
-            role,
-            place,
-            counted,
-            span: string.span(),
-            raw: string.raw,
-            escaped: string.escaped,
-        }
-    }
+impl<'b> Deref for Text<'b> {
+    type Target = Literal<'b>;
 
-    /// The text, unescaped; borrowed when nothing is escaped.
-    #[must_use]
-    pub fn text(&self) -> Cow<'b, str> {
-        if self.escaped {
-            unescape(self.raw)
-        } else {
-            Cow::Borrowed(self.raw)
-        }
-    }
-
-    /// Maps ranges of [`Self::text`] to spans of the body, for [`crate::edit`].
-    #[must_use]
-    pub fn raw_spans(&self) -> RawSpans<'b> {
-        RawSpans::new(self.raw, self.span.start, self.escaped)
+    fn deref(&self) -> &Literal<'b> {
+        &self.literal
     }
 }
 
@@ -262,8 +242,13 @@ impl<'b> Request<'b> {
         }
     }
 
-    pub(crate) fn push(&mut self, string: Str<'b>, role: Role, place: Place, counted: bool) {
-        self.texts.push(Text::new(string, role, place, counted));
+    pub(crate) fn push(&mut self, literal: impl Into<Literal<'b>>, role: Role, place: Place, counted: bool) {
+        self.texts.push(Text {
+            role,
+            place,
+            counted,
+            literal: literal.into(),
+        });
     }
 
     /// Lists every string of the next value, keys too where `keys` says so, at any depth.

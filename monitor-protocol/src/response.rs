@@ -1,49 +1,36 @@
 //! What a whole (not streamed) answer says.
 
-use std::{borrow::Cow, fmt, ops::Range};
-
-use crate::{
-    Call, Channel, Finish, Operation, Part, RawSpans, ReadError, UsageCounters,
-    json::{Str, unescape},
+use std::{
+    borrow::Cow,
+    fmt,
+    ops::{Deref, Range},
 };
 
-/// One string of an answer.
+use crate::{Call, Channel, Finish, Literal, Operation, Part, ReadError, UsageCounters};
+
+/// One text of an answer; where it stands is its [`Literal`]'s.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseText<'b> {
     /// Which choice and part it belongs to.
     pub channel: Channel,
-    /// Its bytes in the body, without the quotes.
-    pub span: Range<usize>,
-    /// Those bytes, still escaped.
-    pub raw: &'b str,
-    pub(crate) escaped: bool,
+    /// The text as written.
+    pub literal: Literal<'b>,
 }
 
 impl<'b> ResponseText<'b> {
-    pub(crate) fn new(string: Str<'b>, choice: u32, part: Part, index: u32) -> Self {
-        let channel = Channel { choice, part, index };
+    pub(crate) fn new(literal: impl Into<Literal<'b>>, choice: u32, part: Part, index: u32) -> Self {
         Self {
-            channel,
-            span: string.span(),
-            raw: string.raw,
-            escaped: string.escaped,
+            channel: Channel { choice, part, index },
+            literal: literal.into(),
         }
     }
+}
 
-    /// The text, unescaped; borrowed when nothing is escaped.
-    #[must_use]
-    pub fn text(&self) -> Cow<'b, str> {
-        if self.escaped {
-            unescape(self.raw)
-        } else {
-            Cow::Borrowed(self.raw)
-        }
-    }
+impl<'b> Deref for ResponseText<'b> {
+    type Target = Literal<'b>;
 
-    /// Maps ranges of [`Self::text`] to spans of the body, for [`crate::edit`].
-    #[must_use]
-    pub fn raw_spans(&self) -> RawSpans<'b> {
-        RawSpans::new(self.raw, self.span.start, self.escaped)
+    fn deref(&self) -> &Literal<'b> {
+        &self.literal
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use monitor_budget::Denied;
 use monitor_content::{Encoding, Finding, placeholder, redact};
-use monitor_protocol::{Edit, RefusalReason, Request, Text, edit, prompt_count, read_request};
+use monitor_protocol::{RefusalReason, Request, Text, edit, prompt_count, read_request};
 
 use super::decode::decode_whole;
 use super::meter::{Demand, Spending, reserve};
@@ -297,10 +297,7 @@ fn apply(body: &[u8], texts: &[Text<'_>], redactions: &[Redaction]) -> Option<Ve
     for redaction in redactions {
         let mut raw = texts.get(redaction.text_index)?.raw_spans();
         for finding in &redaction.replaced {
-            edits.push(Edit::text(
-                raw.span(finding.start..finding.end)?,
-                substitute(finding),
-            ));
+            edits.push(raw.edit(finding.start..finding.end, substitute(finding))?);
         }
     }
     edit(body, &edits).ok()

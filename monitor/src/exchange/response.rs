@@ -361,10 +361,10 @@ impl Exchange {
             };
             let mut raw = text.raw_spans();
             for finding in &replace {
-                let Some(span) = raw.span(finding.start..finding.end) else {
+                let Some(replaced) = raw.edit(finding.start..finding.end, substitute(finding)) else {
                     return WholeDecision::Refuse(self.refuse_upstream());
                 };
-                edits.push(Edit::text(span, substitute(finding)));
+                edits.push(replaced);
             }
         }
         if edits.is_empty() {
