@@ -259,6 +259,7 @@ impl Agent {
             identity,
             pod_names,
             catalog: ArcSwap::from_pointee(endpoints.catalog),
+            plain: ArcSwap::from_pointee(endpoints.plain),
             leaves,
             upstreams: ArcSwap::from_pointee(endpoints.upstreams),
             distrust: Distrust::default(),

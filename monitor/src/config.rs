@@ -43,6 +43,8 @@ pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/weir";
 pub const DEFAULT_DRAIN_MS: u64 = 600_000;
 /// Greatest `node.drain`.
 pub const MAX_DRAIN_MS: u64 = 86_400_000;
+/// Default of `intercept.endpoints[].ports` where `tls` is false.
+pub const DEFAULT_PLAIN_PORTS: [u16; 1] = [80];
 /// Default of `intercept.endpoints[].ports`.
 pub const DEFAULT_PORTS: [u16; 1] = [443];
 /// Default of `intercept.request_limit`: the largest bodies that providers accept are of this order.
@@ -137,6 +139,8 @@ pub struct Endpoint {
     pub host: String,
     /// Ports, at least one.
     pub ports: Vec<u16>,
+    /// Whether it speaks TLS; without it, HTTP in clear.
+    pub tls: bool,
     /// The protocol it speaks.
     #[serde(serialize_with = "api_name")]
     pub api: Api,

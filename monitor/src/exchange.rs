@@ -41,6 +41,7 @@ use meter::Spending;
 use response::Reader;
 
 pub use inspect::Job;
+pub(crate) use origin::host_of;
 pub use origin::{Node, Opened, Origin};
 pub use refusal::Refusal;
 

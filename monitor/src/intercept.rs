@@ -8,6 +8,7 @@ mod dial;
 mod distrust;
 mod listeners;
 mod live;
+mod plain;
 mod replay;
 mod splice;
 mod steered;
@@ -18,6 +19,7 @@ pub use connection::Interceptor;
 pub use distrust::Distrust;
 pub use listeners::NamespaceListeners;
 pub use live::Live;
+pub use plain::{PlainEndpoint, PlainEndpoints};
 pub use worker::{Pulse, Workers};
 
 /// An application protocol that can be inspected, as TLS negotiates it (RFC 7301).

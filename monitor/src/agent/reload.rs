@@ -68,6 +68,7 @@ impl Reload {
         interceptor.kernel.set_names(&endpoints.catalog.hosts())?;
         interceptor.kernel.set_ports(&endpoints.ports)?;
         interceptor.catalog.store(Arc::new(endpoints.catalog));
+        interceptor.plain.store(Arc::new(endpoints.plain));
         interceptor.upstreams.store(Arc::new(endpoints.upstreams));
         interceptor.node.ledger.redefine(|key| policies.budget_of(key));
         interceptor.node.policies.store(Arc::new(policies));

@@ -50,6 +50,8 @@ pub(super) struct EndpointSpec {
     pub(super) ports: Option<Spanned<Vec<Spanned<u32>>>>,
     pub(super) api: Spanned<String>,
     #[serde(default)]
+    pub(super) tls: Option<bool>,
+    #[serde(default)]
     pub(super) upstream_ca: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) name: Option<Spanned<String>>,

@@ -59,6 +59,7 @@ intercept:
   endpoints:
     - {host: VLLM.models.svc, api: openai, ports: [443, 8443], name: vllm}
     - {host: "*.llm.corp.example", api: anthropic}
+    - {host: llama.svc, api: openai, tls: false}
   request_limit: 8 MiB
 policies:
   - name: billing-bots
@@ -84,6 +85,8 @@ events:
     assert_eq!(config.intercept.endpoints[0].host, "vllm.models.svc");
     assert_eq!(config.intercept.endpoints[0].ports, [443, 8443]);
     assert_eq!(config.intercept.endpoints[1].ports, [443]);
+    assert!(config.intercept.endpoints[1].tls && !config.intercept.endpoints[2].tls);
+    assert_eq!(config.intercept.endpoints[2].ports, [80]);
     assert_eq!(config.intercept.request_limit_bytes, 8 << 20);
     let [bots, everyone] = &config.policies[..] else {
         panic!("two policies")
@@ -242,9 +245,14 @@ fn endpoints() {
         "a.example:443 is already an endpoint",
     );
     refuses(
-        &endpoint("host: a.example, api: gemini"),
+        &endpoint("host: a.example, api: telnet"),
         "3:30",
-        "use `openai` or `anthropic`",
+        "use one of openai, anthropic",
+    );
+    refuses(
+        &endpoint("host: a.example, api: openai, tls: false, upstream_ca: /etc/ca.pem"),
+        "3:63",
+        "no certificate to verify",
     );
     refuses("intercept: {request_limit: 1 KiB}", "1:28", "64 KiB to 1 GiB");
     refuses("intercept: {request_limit: lots}", "1:28", "32 MiB");

@@ -18,9 +18,9 @@ use super::spec::{
 };
 use super::{
     BudgetRule, Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR,
-    DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events,
-    FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS, MIN_REQUEST_LIMIT_BYTES,
-    MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, identity, quantity, users,
+    DEFAULT_PLAIN_PORTS, DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
+    Endpoint, Events, FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS,
+    MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, identity, quantity, users,
 };
 
 /// Longest name of a policy or provider; it becomes a label of records.
@@ -170,8 +170,16 @@ fn intercept(spec: InterceptSpec, problems: &mut Problems<'_>) -> Intercept {
 fn endpoint(spec: EndpointSpec, problems: &mut Problems<'_>) -> Option<Endpoint> {
     let host = host(&spec.host, problems);
     let api = problems.take(spec.api.referenced, spec.api.value.parse::<Api>());
+    let tls = spec.tls.unwrap_or(true);
+    if let (false, Some(file)) = (tls, &spec.upstream_ca) {
+        problems.add(
+            file.referenced,
+            "there is no certificate to verify where `tls` is false; remove `upstream_ca`",
+        );
+    }
     let ports = match spec.ports {
-        None => DEFAULT_PORTS.to_vec(),
+        None if tls => DEFAULT_PORTS.to_vec(),
+        None => DEFAULT_PLAIN_PORTS.to_vec(),
         Some(list) => {
             if list.value.is_empty() {
                 problems.add(
@@ -199,6 +207,7 @@ fn endpoint(spec: EndpointSpec, problems: &mut Problems<'_>) -> Option<Endpoint>
     Some(Endpoint {
         host: host?,
         ports,
+        tls,
         api: api?,
         upstream_ca,
         name,

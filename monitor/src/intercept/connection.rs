@@ -3,6 +3,7 @@
 //! 1. The kernel's flow record on the accepted socket says who connected, and where to.
 //! 2. The ClientHello says which server is meant. What is not in the catalog is spliced to where it was going; what may be
 //!    LLM-bound and cannot be intercepted is spliced or refused, on record.
+//!    Without TLS, at an endpoint that is configured so, the first request's head says it.
 //! 3. The upstream is dialled from the same namespace and verified for that name, offering what the client offered.
 //! 4. The client is shown a leaf certificate for the name, with the protocol that the upstream chose.
 //! 5. The exchanges of the connection run until it ends.
@@ -19,6 +20,7 @@ use tokio::net::TcpStream;
 
 use super::distrust::Distrust;
 use super::live::Live;
+use super::plain::PlainEndpoints;
 use super::steered::Steered;
 use crate::event::{Connection, Event, Outcome};
 use crate::exchange::Node;
@@ -39,6 +41,8 @@ pub struct Interceptor {
     pub pod_names: PodNames,
     /// Server names → providers.
     pub catalog: ArcSwap<Catalog>,
+    /// The endpoints without TLS.
+    pub plain: ArcSwap<PlainEndpoints>,
     /// Certificates shown to clients.
     pub leaves: Leaves,
     /// Verification of upstreams.

@@ -14,6 +14,7 @@ use super::client_hello::{self, Hello};
 use super::connection::Interceptor;
 use super::dial::{self, DialError};
 use super::live::{Place, Traffic};
+use super::plain;
 use super::splice::{Carried, splice};
 use crate::event::{Bypass, BypassReason, Connection, Event, Outcome, SpliceReason, Transport};
 use crate::identity::{Claim, Ends, Netns};
@@ -44,9 +45,7 @@ impl Steered<'_> {
         };
         let (sni, alpn, foreign_alpn) = match hello {
             Hello::Closed => return self.end(Outcome::ClientGone),
-            Hello::NotTls | Hello::Incomplete => {
-                return self.uncovered(stream, first, SpliceReason::NotTls).await;
-            }
+            Hello::NotTls | Hello::Incomplete => return self.not_tls(stream, first).await,
             Hello::Tls {
                 sni,
                 alpn,
@@ -78,6 +77,26 @@ impl Steered<'_> {
         }
         // Boxed, so that a connection that is spliced does not carry the size of both TLS handshakes.
         Box::pin(self.intercept(stream, first, name, alpn, provider)).await
+    }
+
+    /// At an endpoint that is configured so, HTTP; elsewhere nothing that can be read.
+    async fn not_tls(mut self, mut stream: TcpStream, mut first: BytesMut) -> Connection {
+        let port = self.destination.port();
+        if !self.interceptor.plain.load().has(port) {
+            return self.uncovered(stream, first, SpliceReason::NotTls).await;
+        }
+        let opening = match plain::read(&mut stream, &mut first).await {
+            Ok(Some(opening)) => opening,
+            Ok(None) | Err(_) => return self.end(Outcome::ClientGone),
+        };
+        let endpoints = self.interceptor.plain.load_full();
+        match endpoints.at(port, opening.host.as_deref(), self.marked) {
+            Some(endpoint) => {
+                self.record.server_name = Some(endpoint.host.as_ref().into());
+                Box::pin(self.intercept_plain(stream, first, opening.version, endpoint)).await
+            }
+            None => self.splice(stream, first, SpliceReason::NotListed).await,
+        }
     }
 
     /// The client has refused the certificate for this name before, and policy passes that. Asked before anything is

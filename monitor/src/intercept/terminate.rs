@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use monitor_protocol::Provider;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -13,11 +13,13 @@ use tokio_rustls::{client, server};
 
 use super::dial::{self, DialError};
 use super::live::Traffic;
+use super::plain::PlainEndpoint;
 use super::replay::Replay;
 use super::steered::Steered;
 use super::{Alpn, alert};
 use crate::event::{BypassReason, Connection, Outcome};
 use crate::exchange::{Opened, Origin, http1, http2};
+use crate::identity::Claim;
 
 /// How long the client may take to finish its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,7 +32,7 @@ type UpstreamSide = client::TlsStream<TcpStream>;
 impl Steered<'_> {
     /// Terminates both sides and carries the exchanges between them.
     pub(super) async fn intercept(
-        mut self,
+        self,
         stream: TcpStream,
         first: BytesMut,
         name: Box<str>,
@@ -51,6 +53,44 @@ impl Steered<'_> {
             Ok(client) => client,
             Err(outcome) => return self.end(outcome),
         };
+        self.carry(client, upstream, alpn, name, provider, claim).await
+    }
+
+    /// Carries the exchanges of a connection without TLS.
+    pub(super) async fn intercept_plain(
+        self,
+        stream: TcpStream,
+        first: BytesMut,
+        version: Alpn,
+        endpoint: PlainEndpoint,
+    ) -> Connection {
+        let claim = self.claim(&stream);
+        if stream.set_nodelay(true).is_err() {
+            return self.end(Outcome::ClientGone);
+        }
+        let upstream = match dial::tcp(&self.netns, self.destination).await {
+            Ok(upstream) => upstream,
+            Err(error) => return self.refuse(stream, &error).await,
+        };
+        let PlainEndpoint { host, provider } = endpoint;
+        let client = Replay::new(first, stream);
+        self.carry(client, upstream, version, host, provider, claim).await
+    }
+
+    /// Carries the exchanges between two sides that are open.
+    async fn carry<C, U>(
+        mut self,
+        client: C,
+        upstream: U,
+        alpn: Alpn,
+        name: Box<str>,
+        provider: Provider,
+        claim: Option<Claim>,
+    ) -> Connection
+    where
+        C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         self.record.outcome = Outcome::Intercepted;
         self.record.alpn = Some(alpn.name());
         let origin = Arc::new(Origin::new(
