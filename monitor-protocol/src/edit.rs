@@ -81,6 +81,12 @@ pub enum EditError {
         /// The span that starts inside it.
         second: Range<usize>,
     },
+    /// What was edited has become longer than its framing can say.
+    #[error("the edited frame is longer than the {limit_bytes} bytes that its framing can hold")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
 }
 
 /// The body with the edits made, in whatever order they are given. Linear in the body.

@@ -1,16 +1,48 @@
 //! One unit of a streamed answer, whatever the framing: its bytes as they came, and the document in it.
 
+mod document;
+mod error;
+mod event_stream;
+mod json_array;
+mod ndjson;
+mod pending;
+mod sse;
+
 use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 
-use crate::{Edit, EditError, EventTooLarge, SseDecoder, SseEvent, json::unescape, sse};
+pub use document::Document;
+pub use error::FrameError;
+pub(crate) use event_stream::exception;
+pub use event_stream::{EventStreamDecoder, Message};
+pub use json_array::JsonArrayDecoder;
+pub use ndjson::NdjsonDecoder;
+pub use sse::{SseDecoder, SseEvent};
+
+use crate::{Edit, EditError, json::unescape};
+
+/// Longest frame that is read, in bytes. Text deltas are some hundred bytes; the largest legitimate frames hold a whole
+/// image in base64, some megabytes. It bounds what one stream can make us hold. A longer frame ends the reading of the
+/// stream: [`FrameError::TooLarge`].
+pub const MAX_FRAME_BYTES: usize = 16 << 20;
 
 /// How a streamed answer is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// Server-sent events: `text/event-stream`.
     Sse,
+    /// One JSON document a line: `application/x-ndjson`.
+    Ndjson,
+    /// One JSON array that grows: `application/json`, of an operation whose path asks for a stream.
+    JsonArray,
+    /// Messages of an AWS event stream: `application/vnd.amazon.eventstream`.
+    EventStream,
+}
+
+impl Framing {
+    /// Every variant, for tests.
+    pub const ALL: &[Self] = &[Self::Sse, Self::Ndjson, Self::JsonArray, Self::EventStream];
 }
 
 /// One unit of a streamed answer, or a run of bytes between two that must be passed on.
@@ -18,6 +50,12 @@ pub enum Framing {
 pub enum Frame {
     /// A server-sent event.
     Sse(SseEvent),
+    /// A line of NDJSON, with its end.
+    Ndjson(Document),
+    /// An element of a JSON array, with what stands before it.
+    JsonArray(Document),
+    /// A message of an AWS event stream.
+    EventStream(Message),
 }
 
 impl Frame {
@@ -26,14 +64,19 @@ impl Frame {
     pub fn raw(&self) -> &Bytes {
         match self {
             Self::Sse(event) => event.raw(),
+            Self::Ndjson(document) | Self::JsonArray(document) => document.raw(),
+            Self::EventStream(message) => message.raw(),
         }
     }
 
-    /// The name that the framing gives it: an `event` field, an `:event-type` header; empty where there is none.
+    /// The name that the framing gives it: an `event` field, an `:event-type` or `:exception-type` header; empty where
+    /// there is none.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         match self {
             Self::Sse(event) => event.name(),
+            Self::Ndjson(_) | Self::JsonArray(_) => &[],
+            Self::EventStream(message) => message.name(),
         }
     }
 
@@ -42,6 +85,18 @@ impl Frame {
     pub fn data(&self) -> &[u8] {
         match self {
             Self::Sse(event) => event.data(),
+            Self::Ndjson(document) | Self::JsonArray(document) => document.data(),
+            Self::EventStream(message) => message.data(),
+        }
+    }
+
+    /// Whether the framing itself says that the stream has failed: an exception of an AWS event stream. [`Self::name`]
+    /// then says which.
+    #[must_use]
+    pub fn is_exception(&self) -> bool {
+        match self {
+            Self::Sse(_) | Self::Ndjson(_) | Self::JsonArray(_) => false,
+            Self::EventStream(message) => message.is_exception(),
         }
     }
 
@@ -62,10 +117,13 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`EditError`] when an edit reaches outside the data or overlaps another.
+    /// [`EditError`] when an edit reaches outside the data or overlaps another, or makes the frame longer than its framing
+    /// allows.
     pub fn edited(&self, edits: &[Edit<'_>]) -> Result<Bytes, EditError> {
         match self {
             Self::Sse(event) => sse::edited(event, edits),
+            Self::Ndjson(document) | Self::JsonArray(document) => document.edited(edits),
+            Self::EventStream(message) => message.edited(edits),
         }
     }
 }
@@ -76,14 +134,29 @@ impl Frame {
 pub enum FrameDecoder {
     /// Of server-sent events.
     Sse(SseDecoder),
+    /// Of NDJSON.
+    Ndjson(NdjsonDecoder),
+    /// Of a JSON array.
+    JsonArray(JsonArrayDecoder),
+    /// Of an AWS event stream.
+    EventStream(EventStreamDecoder),
 }
 
 impl FrameDecoder {
-    /// A decoder at the start of a stream.
+    /// A decoder at the start of a stream, for frames up to [`MAX_FRAME_BYTES`].
     #[must_use]
     pub fn new(framing: Framing) -> Self {
+        Self::with_limit(framing, MAX_FRAME_BYTES)
+    }
+
+    /// A decoder at the start of a stream, for frames up to `limit_bytes`.
+    #[must_use]
+    pub fn with_limit(framing: Framing, limit_bytes: usize) -> Self {
         match framing {
-            Framing::Sse => Self::Sse(SseDecoder::new()),
+            Framing::Sse => Self::Sse(SseDecoder::new(limit_bytes)),
+            Framing::Ndjson => Self::Ndjson(NdjsonDecoder::new(limit_bytes)),
+            Framing::JsonArray => Self::JsonArray(JsonArrayDecoder::new(limit_bytes)),
+            Framing::EventStream => Self::EventStream(EventStreamDecoder::new(limit_bytes)),
         }
     }
 
@@ -91,6 +164,9 @@ impl FrameDecoder {
     pub fn push(&mut self, chunk: Bytes) {
         match self {
             Self::Sse(decoder) => decoder.push(chunk),
+            Self::Ndjson(decoder) => decoder.push(chunk),
+            Self::JsonArray(decoder) => decoder.push(chunk),
+            Self::EventStream(decoder) => decoder.push(chunk),
         }
     }
 
@@ -103,9 +179,21 @@ impl FrameDecoder {
         clippy::should_implement_trait,
         reason = "fallible, and `None` is not the end: more may be pushed"
     )]
-    pub fn next(&mut self) -> Result<Option<Frame>, EventTooLarge> {
+    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        Ok(match self {
+            Self::Sse(decoder) => decoder.next()?.map(Frame::Sse),
+            Self::Ndjson(decoder) => decoder.next()?.map(Frame::Ndjson),
+            Self::JsonArray(decoder) => decoder.next()?.map(Frame::JsonArray),
+            Self::EventStream(decoder) => decoder.next()?.map(Frame::EventStream),
+        })
+    }
+
+    /// The frame that the end of the stream ends, where the framing has such a one (NDJSON, whose last line need not
+    /// end). To be called when [`Self::next`] has said `None` for the last time; a stream that failed has none.
+    pub fn finish(&mut self) -> Option<Frame> {
         match self {
-            Self::Sse(decoder) => Ok(decoder.next()?.map(Frame::Sse)),
+            Self::Ndjson(decoder) => decoder.finish().map(Frame::Ndjson),
+            Self::Sse(_) | Self::JsonArray(_) | Self::EventStream(_) => None,
         }
     }
 
@@ -113,6 +201,9 @@ impl FrameDecoder {
     pub fn remainder(&mut self) -> Bytes {
         match self {
             Self::Sse(decoder) => decoder.remainder(),
+            Self::Ndjson(decoder) => decoder.remainder(),
+            Self::JsonArray(decoder) => decoder.remainder(),
+            Self::EventStream(decoder) => decoder.remainder(),
         }
     }
 }

@@ -36,7 +36,6 @@ mod refusal;
 mod request;
 mod response;
 mod shape;
-mod sse;
 mod stream;
 mod target;
 mod usage;
@@ -48,7 +47,10 @@ pub use call::{Call, RequestLine};
 pub use catalog::{Catalog, CatalogError, Provider};
 pub use edit::{Edit, EditError, RawSpans, Replacement, edit};
 pub use error::ReadError;
-pub use frame::{Frame, FrameDecoder, Framing};
+pub use frame::{
+    Document, EventStreamDecoder, Frame, FrameDecoder, FrameError, Framing, JsonArrayDecoder,
+    MAX_FRAME_BYTES, Message, NdjsonDecoder, SseDecoder, SseEvent,
+};
 pub use json::{JsonError, JsonFault, MAX_DEPTH, escape_into, unescape};
 pub use literal::Literal;
 pub use operation::{Operation, UnknownOperation};
@@ -57,6 +59,5 @@ pub use recognise::recognise;
 pub use refusal::{Refusal, RefusalReason, cut, refuse};
 pub use request::{Attachments, OutputLimit, Place, Request, Role, Text, read_request};
 pub use response::{Response, ResponseText, read_response};
-pub use sse::{EventTooLarge, MAX_EVENT_BYTES, SseDecoder, SseEvent};
 pub use stream::{Channel, Delta, Finish, Part, StreamEvent, read_event};
 pub use usage::{Certainty, Modalities, Usage, UsageCounters};

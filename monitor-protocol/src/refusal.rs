@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Call, Framing};
+use crate::{Call, Framing, frame::exception, json::escape_into};
 
 /// Why an exchange is refused or cut. The text a client sees names the policy or the budget, never what was matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,13 +190,30 @@ pub fn refuse(call: &Call, reason: &RefusalReason) -> Refusal {
     }
 }
 
-/// What to send to end a streamed answer that has begun: whole frames, so it may only follow a whole frame or the start
-/// of the body. The SDK raises its ordinary exception on it.
+/// What to send to end a streamed answer: whole frames, so it may only follow a whole frame, or (where `begun` is not
+/// set) the start of the body: no frame was sent yet. The SDK raises its ordinary exception on it.
 #[must_use]
-pub fn cut(call: &Call, framing: Framing, reason: &RefusalReason) -> Vec<u8> {
+pub fn cut(call: &Call, framing: Framing, begun: bool, reason: &RefusalReason) -> Vec<u8> {
     let shape = call.shape.shape();
     match framing {
         Framing::Sse => shape.cut_events(call, reason),
+        Framing::Ndjson => {
+            let mut out = shape.error_document(call, reason);
+            out.push(b'\n');
+            out
+        }
+        Framing::JsonArray => {
+            let mut out = vec![if begun { b',' } else { b'[' }];
+            out.extend_from_slice(&shape.error_document(call, reason));
+            out.push(b']');
+            out
+        }
+        Framing::EventStream => {
+            let mut payload = b"{\"message\":\"".to_vec();
+            escape_into(&mut payload, &reason.to_string());
+            payload.extend_from_slice(b"\"}");
+            exception(shape.cut_exception(call, reason), &payload)
+        }
     }
 }
 
@@ -256,7 +273,7 @@ mod tests {
         };
         for call in calls() {
             let mut decoder = crate::FrameDecoder::new(Framing::Sse);
-            decoder.push(cut(&call, Framing::Sse, &reason).into());
+            decoder.push(cut(&call, Framing::Sse, false, &reason).into());
             let mut seen = Vec::new();
             while let Some(event) = decoder.next().unwrap() {
                 let read = crate::read_event(&call, &event).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Call, Frame, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent, anthropic,
-    openai, target::Target,
+    openai, refusal::Kind, target::Target,
 };
 
 /// A family of wire shapes.
@@ -52,6 +52,16 @@ pub(crate) trait Shape: Sync {
 
     /// Server-sent events that end a stream of them: an error as the SDK raises it, and the protocol's own end.
     fn cut_events(&self, call: &Call, reason: &RefusalReason) -> Vec<u8>;
+
+    /// The type of the exception that ends an AWS event stream. The ones named here are in both of Bedrock's unions of
+    /// stream events (botocore 1.40, `bedrock-runtime` service model, `ConverseStreamOutput` and `ResponseStream`).
+    fn cut_exception(&self, _call: &Call, reason: &RefusalReason) -> &'static str {
+        match reason.kind() {
+            Kind::Budget => "throttlingException",
+            Kind::Policy | Kind::Request | Kind::TooLarge => "validationException",
+            Kind::Upstream => "serviceUnavailableException",
+        }
+    }
 }
 
 impl Api {

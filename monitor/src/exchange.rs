@@ -175,6 +175,8 @@ pub struct Exchange {
     streamed: bool,
     /// How a streamed answer is divided.
     framing: Framing,
+    /// A frame of it was let go of.
+    begun: bool,
     /// The body was read: there is a prompt to account for.
     spending: Option<Spending>,
     reader: Reader,
@@ -242,6 +244,7 @@ impl Exchange {
             status: None,
             streamed: false,
             framing: Framing::Sse,
+            begun: false,
             spending: None,
             reader: Reader::Unread,
             verdict: Verdict::Allowed,

@@ -51,8 +51,11 @@ pub(crate) fn call_of(name: &str) -> Call {
 
 /// How a fixture of a stream is framed, by its ending.
 pub(crate) fn framing_of(name: &str) -> Framing {
-    match name.rsplit('.').next() {
-        Some("sse") => Framing::Sse,
+    match name.rsplit_once("/").unwrap().1.split_once('.') {
+        Some((_, "sse")) => Framing::Sse,
+        Some((_, "ndjson")) => Framing::Ndjson,
+        Some((_, "array.json")) => Framing::JsonArray,
+        Some((_, "eventstream.json")) => Framing::EventStream,
         _ => panic!("{name} is no stream"),
     }
 }

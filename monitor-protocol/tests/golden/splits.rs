@@ -64,14 +64,13 @@ fn no_event_waits_for_a_byte_after_its_blank_line() {
 #[test]
 fn an_event_inside_one_chunk_is_not_copied() {
     let chunk = Bytes::from_static(b"data: 1\n\ndata: 2\n\ndata: 3");
-    let mut decoder = SseDecoder::new();
+    let mut decoder = FrameDecoder::new(Framing::Sse);
     decoder.push(chunk.clone());
     for at in [0, 9] {
         let event = decoder.next().unwrap().unwrap();
         assert_eq!(event.raw().as_ptr(), chunk[at..].as_ptr());
     }
     assert_eq!(decoder.next(), Ok(None));
-    assert!(decoder.is_mid_event());
     assert_eq!(decoder.remainder(), &b"data: 3"[..]);
 }
 
@@ -79,7 +78,7 @@ fn an_event_inside_one_chunk_is_not_copied() {
 fn an_event_over_the_limit_fails_at_any_split_and_loses_no_byte() {
     let body = b"data: ok\n\ndata: 0123456789\n\ndata: ok\n\n";
     for size in 1..body.len() {
-        let mut decoder = SseDecoder::with_limit(12);
+        let mut decoder = FrameDecoder::with_limit(Framing::Sse, 12);
         let mut seen = Vec::new();
         let mut failed = false;
         for chunk in body.chunks(size) {
@@ -88,8 +87,8 @@ fn an_event_over_the_limit_fails_at_any_split_and_loses_no_byte() {
                 match decoder.next() {
                     Ok(Some(event)) => seen.extend_from_slice(event.raw()),
                     Ok(None) => break,
-                    Err(EventTooLarge { limit_bytes }) => {
-                        assert_eq!(limit_bytes, 12);
+                    Err(error) => {
+                        assert_eq!(error, FrameError::TooLarge { limit_bytes: 12 });
                         failed = true;
                         break;
                     }

@@ -161,6 +161,7 @@ impl Exchange {
             }
             if stream.changes {
                 out.push(event.raw().clone());
+                self.begun = true;
             }
             return Flow::Continue;
         };
@@ -184,6 +185,7 @@ impl Exchange {
         let Some(release) = &mut stream.release else {
             if changes {
                 out.push(event.raw().clone());
+                self.begun = true;
             }
             return Flow::Continue;
         };
@@ -222,10 +224,12 @@ impl Exchange {
         let Reader::Stream(stream) = &mut self.reader else {
             return Flow::Continue;
         };
+        let before = out.len();
         let drained = match &mut stream.release {
             Some(release) if stream.changes => release.drain(out),
             _ => Ok(()),
         };
+        self.begun |= out.len() > before;
         match drained {
             Ok(()) => Flow::Continue,
             Err(_) => self.cut(RefusalReason::Unreadable, Reason::Unreadable, None, out),
@@ -241,7 +245,7 @@ impl Exchange {
         out: &mut Vec<Bytes>,
     ) -> Flow {
         self.decide(Verdict::Cut, recorded, policy);
-        out.push(cut(&self.call, self.framing, &reason).into());
+        out.push(cut(&self.call, self.framing, self.begun, &reason).into());
         Flow::Cut
     }
 
@@ -260,6 +264,12 @@ impl Exchange {
 
     /// The response's body has ended; what was held back is appended to `out`.
     pub fn response_end(&mut self, out: &mut Vec<Bytes>) -> Flow {
+        if let Reader::Stream(stream) = &mut self.reader
+            && let Some(last) = stream.frames.finish()
+            && self.event(last, out) == Flow::Cut
+        {
+            return Flow::Cut;
+        }
         match &mut self.reader {
             Reader::Stream(stream) => {
                 let mut found = Vec::new();

@@ -8,26 +8,13 @@
 //! once, so that nothing waits for a byte that may never come; the LF, when it comes, is handed out by itself as an event
 //! without fields. Joined, the raw bytes of all events and [`SseDecoder::remainder`] are the input, whatever the split.
 
-use std::{collections::VecDeque, fmt, ops::Range};
+use std::{fmt, ops::Range};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
+use super::{FrameError, pending::Pending};
 use crate::{Edit, EditError, edit};
-
-/// Longest event that is read, in bytes. Text deltas are some hundred bytes; the largest legitimate events are results of
-/// tools run by the provider (a fetched page in one `content_block_start`) and base64 audio, well under this. It bounds
-/// what one stream can make us hold. A longer event ends the reading of the stream: [`EventTooLarge`].
-pub const MAX_EVENT_BYTES: usize = 4 << 20;
-
-/// An event is longer than the decoder's limit. The decoder yields nothing more; [`SseDecoder::remainder`] gives back what
-/// was not yielded, so that the stream can be passed on unread or be cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a server-sent event is longer than the {limit_bytes} bytes that are read")]
-pub struct EventTooLarge {
-    /// The limit, in bytes.
-    pub limit_bytes: usize,
-}
 
 /// One event, or a run of bytes between events that must be passed on (comments, blank lines).
 #[derive(Clone, PartialEq, Eq)]
@@ -126,97 +113,54 @@ fn field(line: &[u8], name: &[u8]) -> Option<usize> {
 /// straddle chunks are copied.
 #[derive(Debug)]
 pub struct SseDecoder {
-    /// Chunks not looked at yet.
-    chunks: VecDeque<Bytes>,
-    /// The beginning of an event, from chunks that are used up.
-    carry: BytesMut,
-    /// No byte of the current line has been seen.
-    line_empty: bool,
-    /// The last byte seen ended a line and was CR: an LF that follows belongs to it.
-    after_cr: bool,
+    pending: Pending,
+    lines: Lines,
     /// An event has begun, so a byte order mark can no longer come.
     begun: bool,
     limit_bytes: usize,
     failed: bool,
 }
 
-impl Default for SseDecoder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl SseDecoder {
-    /// A decoder at the start of a stream, for events up to [`MAX_EVENT_BYTES`].
-    #[must_use]
-    pub fn new() -> Self {
-        Self::with_limit(MAX_EVENT_BYTES)
-    }
-
-    /// A decoder for events up to `limit_bytes`.
-    #[must_use]
-    pub fn with_limit(limit_bytes: usize) -> Self {
+    pub(super) fn new(limit_bytes: usize) -> Self {
         Self {
-            chunks: VecDeque::new(),
-            carry: BytesMut::new(),
-            line_empty: true,
-            after_cr: false,
+            pending: Pending::default(),
+            lines: Lines::default(),
             begun: false,
             limit_bytes,
             failed: false,
         }
     }
 
-    /// Adds bytes as they came from the network.
-    pub fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.chunks.push_back(chunk);
-        }
+    pub(super) fn push(&mut self, chunk: Bytes) {
+        self.pending.push(chunk);
     }
 
-    /// The next complete event; `None` when more bytes are needed.
-    ///
-    /// # Errors
-    ///
-    /// [`EventTooLarge`], then and at every later call.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "fallible, and `None` is not the end: more may be pushed"
-    )]
-    pub fn next(&mut self) -> Result<Option<SseEvent>, EventTooLarge> {
+    pub(super) fn next(&mut self) -> Result<Option<SseEvent>, FrameError> {
         while !self.failed {
-            let Some(mut chunk) = self.chunks.pop_front() else {
+            let Some(chunk) = self.pending.front() else {
                 return Ok(None);
             };
-            if self.carry.is_empty() && matches!(chunk.first(), Some(b'\n' | b'\r')) {
+            let carried = self.pending.carry().len();
+            if carried == 0 && matches!(chunk.first(), Some(b'\n' | b'\r')) {
                 let run = chunk
                     .iter()
                     .position(|byte| !matches!(byte, b'\n' | b'\r'))
                     .unwrap_or(chunk.len());
                 #[cfg(test)]
                 crate::work::look_at(run);
-                let blank = chunk.split_to(run);
-                self.put_back(chunk);
-                return Ok(Some(SseEvent::parse(blank)));
+                return Ok(Some(SseEvent::parse(self.pending.take(run))));
             }
-            let end = self.find_end(&chunk);
-            if self.carry.len() + end.unwrap_or(chunk.len()) > self.limit_bytes {
-                self.chunks.push_front(chunk);
+            let end = self.lines.find_end(chunk);
+            if carried + end.unwrap_or(chunk.len()) > self.limit_bytes {
                 self.failed = true;
                 break;
             }
             let Some(end) = end else {
-                self.carry.extend_from_slice(&chunk);
+                self.pending.use_up();
                 continue;
             };
-            let part = chunk.split_to(end);
-            self.put_back(chunk);
-            let raw = if self.carry.is_empty() {
-                part
-            } else {
-                self.carry.extend_from_slice(&part);
-                self.carry.split().freeze()
-            };
+            let raw = self.pending.take(end);
             let mark = if !self.begun && raw.starts_with(BYTE_ORDER_MARK) {
                 BYTE_ORDER_MARK.len()
             } else {
@@ -225,34 +169,38 @@ impl SseDecoder {
             self.begun = true;
             return Ok(Some(SseEvent::parse_at(raw, mark)));
         }
-        Err(EventTooLarge {
+        Err(FrameError::TooLarge {
             limit_bytes: self.limit_bytes,
         })
     }
 
-    fn put_back(&mut self, chunk: Bytes) {
-        if chunk.has_remaining() {
-            self.chunks.push_front(chunk);
+    /// What was pushed and not yielded. Clients drop an event that no blank line ends (openai-python 3.54.0,
+    /// `src/openai/_streaming.py`, `SSEDecoder.decode`), so it is no event here either; its bytes are passed on as they
+    /// came.
+    pub(super) fn remainder(&mut self) -> Bytes {
+        self.pending.remainder()
+    }
+}
+
+/// Follows lines from chunk to chunk.
+#[derive(Debug)]
+struct Lines {
+    /// No byte of the current line has been seen.
+    line_empty: bool,
+    /// The last byte seen ended a line and was CR: an LF that follows belongs to it.
+    after_cr: bool,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            line_empty: true,
+            after_cr: false,
         }
     }
+}
 
-    /// Whether the start of an event is held, of which the end has not come.
-    #[must_use]
-    pub fn is_mid_event(&self) -> bool {
-        !self.carry.is_empty()
-    }
-
-    /// What was pushed and not yielded, for the end of the stream. Clients drop an event that no blank line ends
-    /// (openai-python 3.54.0, `src/openai/_streaming.py`, `SSEDecoder.decode`), so it is no event here either; its bytes
-    /// are passed on as they came.
-    pub fn remainder(&mut self) -> Bytes {
-        let mut rest = self.carry.split();
-        for chunk in self.chunks.drain(..) {
-            rest.extend_from_slice(&chunk);
-        }
-        rest.freeze()
-    }
-
+impl Lines {
     /// Offset in `chunk` after the blank line that ends the current event. Keeps what it learnt of an unfinished line for
     /// the next chunk, so that every byte is looked at once.
     fn find_end(&mut self, chunk: &[u8]) -> Option<usize> {
@@ -286,7 +234,7 @@ impl SseDecoder {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The event with edits made to its data . Every other byte stays, unless the
+/// The event with edits made to its data. Every other byte stays, unless the
 /// data came in several `data:` lines: then they become one (line ends between them can only be JSON white space).
 ///
 /// # Errors
