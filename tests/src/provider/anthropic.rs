@@ -131,7 +131,7 @@ fn events(served: &Served, script: &Script, input: u64, output: u64) -> Vec<Even
     let event = |data: Value| {
         let name = data["type"].as_str().unwrap_or_default();
         Event {
-            wire: format!("event: {name}\ndata: {data}\n\n"),
+            wire: format!("event: {name}\ndata: {data}\n\n").into(),
             text: String::new(),
             paced: false,
         }

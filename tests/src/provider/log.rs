@@ -87,11 +87,18 @@ impl Log {
             .collect()
     }
 
-    /// Starts the record of a request.
+    /// Starts the record of a request whose body says which model and whether to stream.
     pub(super) fn begin(&self, request: Request) -> Arc<Served> {
+        let model = request.json["model"].as_str().unwrap_or_default().to_owned();
+        let stream = request.json["stream"].as_bool().unwrap_or_default();
+        self.begin_as(request, model, stream)
+    }
+
+    /// Starts the record of a request whose path says it.
+    pub(super) fn begin_as(&self, request: Request, model: String, stream: bool) -> Arc<Served> {
         let served = Arc::new(Served {
-            model: request.json["model"].as_str().unwrap_or_default().to_owned(),
-            stream: request.json["stream"].as_bool().unwrap_or_default(),
+            model,
+            stream,
             arrival: request.arrival,
             headers: request.headers,
             body: request.body,
@@ -106,6 +113,7 @@ impl Log {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) arrival: Arrival,
+    /// Method and path, as sent.
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,

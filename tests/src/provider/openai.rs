@@ -177,7 +177,7 @@ fn events(served: &Served, script: &Script, choices: u64, usage: Option<Value>) 
         )
     };
     let plain = |wire: String| Event {
-        wire,
+        wire: wire.into(),
         text: String::new(),
         paced: false,
     };
@@ -198,7 +198,7 @@ fn events(served: &Served, script: &Script, choices: u64, usage: Option<Value>) 
                 Some(_) => json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
             };
             events.push(Event {
-                wire: choice(index, delta, Value::Null),
+                wire: choice(index, delta, Value::Null).into(),
                 text: piece.clone(),
                 paced: true,
             });

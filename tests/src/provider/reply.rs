@@ -90,28 +90,41 @@ pub(super) fn whole(
 /// One event of a stream and the text it carries, for the log.
 #[derive(Debug)]
 pub(super) struct Event {
-    /// The event as sent, blank line included.
-    pub(super) wire: String,
+    /// The event as sent, its framing included.
+    pub(super) wire: Bytes,
     /// The answer's text in it.
     pub(super) text: String,
     /// Whether to pause before it.
     pub(super) paced: bool,
 }
 
-/// A streamed answer: events one after the other, paced as the script says.
+/// A stream of server-sent events, one after the other, paced as the script says. `error` is the provider's error event.
 pub(super) fn streamed(
     events: Vec<Event>,
     error: String,
     script: Script,
     served: Arc<Served>,
 ) -> Response<Body> {
+    streamed_as(
+        "text/event-stream; charset=utf-8",
+        events,
+        Bytes::from(error),
+        script,
+        served,
+    )
+}
+
+/// As [`streamed`], in another framing.
+pub(super) fn streamed_as(
+    content_type: &'static str,
+    events: Vec<Event>,
+    error: Bytes,
+    script: Script,
+    served: Arc<Served>,
+) -> Response<Body> {
     let (sender, channel) = Channel::new(1);
     let mut response = Response::new(BodyExt::boxed(channel));
-    headers(
-        response.headers_mut(),
-        "text/event-stream; charset=utf-8",
-        Some(&script),
-    );
+    headers(response.headers_mut(), content_type, Some(&script));
     tokio::spawn(async move {
         let ended = send(sender, events, &error, &script, &served).await;
         served.end(ended.unwrap_or(Ended::ClientGone));
@@ -122,7 +135,7 @@ pub(super) fn streamed(
 async fn send(
     mut sender: Sender<Bytes, BrokenOff>,
     events: Vec<Event>,
-    error: &str,
+    error: &[u8],
     script: &Script,
     served: &Served,
 ) -> Result<Ended> {
@@ -137,9 +150,7 @@ async fn send(
                 return Ok(Ended::BrokenOff);
             }
             if script.error_after == Some(pieces) {
-                sender
-                    .send_data(Bytes::from(encoder.push(error.as_bytes())?))
-                    .await?;
+                sender.send_data(Bytes::from(encoder.push(error)?)).await?;
                 return Ok(Ended::BrokenOff);
             }
             pieces += 1;
@@ -147,9 +158,7 @@ async fn send(
                 tokio::time::sleep(script.delay).await;
             }
         }
-        sender
-            .send_data(Bytes::from(encoder.push(event.wire.as_bytes())?))
-            .await?;
+        sender.send_data(Bytes::from(encoder.push(&event.wire)?)).await?;
         served.sent(&event.text);
     }
     let rest = encoder.finish()?;
