@@ -9,11 +9,13 @@ pub enum Api {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's Gemini API and Vertex AI.
+    Gemini,
 }
 
 impl Api {
     /// Every variant, for help texts and tests.
-    pub const ALL: &[Self] = &[Self::OpenAi, Self::Anthropic];
+    pub const ALL: &[Self] = &[Self::OpenAi, Self::Anthropic, Self::Gemini];
 
     /// The name used in configuration, records and metrics.
     #[must_use]
@@ -21,6 +23,7 @@ impl Api {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 }

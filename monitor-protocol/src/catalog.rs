@@ -153,6 +153,11 @@ mod tests {
             None,
             "a suffix pattern is for names below it"
         );
+        assert_eq!(
+            name("europe-west4-aiplatform.googleapis.com"),
+            Some(("vertex", Api::Gemini))
+        );
+        assert_eq!(name("storage.googleapis.com"), None);
         assert_eq!(name("evilapi.openai.com"), None);
         assert_eq!(name("api.openai.com.evil.example"), None);
         assert_eq!(name(""), None);

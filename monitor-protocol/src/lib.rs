@@ -12,11 +12,11 @@
 //!    [`Frame::edited`] replaces text inside a frame.
 //! 7. [`refuse`] and [`cut`]: the provider's own way of saying no, before and in mid-stream.
 //!
-//! A provider's shapes live in one module each (`openai`, `anthropic`) behind one trait (`shape`); framing (`frame`) is
+//! A provider's shapes live in one module each (`openai`, `anthropic`, `gemini`) behind one trait (`shape`); framing (`frame`) is
 //! apart from shapes, because several providers share one framing.
 //!
-//! The truth about a shape is the provider's own SDK. Facts here are cited against openai-python 3.54.0 and
-//! anthropic-python 2.12.0.
+//! The truth about a shape is the provider's own SDK. Facts here are cited against openai-python 3.54.0,
+//! anthropic-python 2.12.0 and google-genai 3.4.0.
 #![forbid(unsafe_code)]
 
 mod anthropic;
@@ -26,6 +26,7 @@ mod catalog;
 mod edit;
 mod error;
 mod frame;
+mod gemini;
 mod json;
 mod literal;
 mod openai;

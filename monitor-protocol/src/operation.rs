@@ -26,7 +26,7 @@ pub enum Operation {
     Speech,
     /// OpenAI `…/files`: an upload, perhaps of requests for a batch.
     Files,
-    /// A batch of requests: OpenAI `…/batches`, Anthropic `…/messages/batches`.
+    /// A batch of requests: OpenAI `…/batches`, Anthropic `…/messages/batches`, Gemini `:batchGenerateContent`.
     Batches,
     /// Anthropic `…/messages`.
     Messages,
@@ -38,6 +38,8 @@ pub enum Operation {
     GenerateContent,
     /// Gemini `:embedContent` and `:batchEmbedContents`.
     EmbedContent,
+    /// Gemini `…/cachedContents`: contents kept for later prompts, which name them and do not repeat them.
+    CachedContents,
     /// Vertex `:predict`.
     Predict,
     /// Gemini `…BidiGenerateContent`: a conversation over WebSocket.
@@ -79,6 +81,7 @@ impl Operation {
         Self::Complete,
         Self::GenerateContent,
         Self::EmbedContent,
+        Self::CachedContents,
         Self::Predict,
         Self::Live,
         Self::Converse,
@@ -111,6 +114,7 @@ impl Operation {
             Self::Complete => "complete",
             Self::GenerateContent => "generate_content",
             Self::EmbedContent => "embed_content",
+            Self::CachedContents => "cached_contents",
             Self::Predict => "predict",
             Self::Live => "live",
             Self::Converse => "converse",

@@ -222,10 +222,11 @@ mod tests {
     use super::*;
     use crate::{Api, Operation};
 
-    fn calls() -> [Call; 2] {
+    fn calls() -> [Call; 3] {
         [
             Call::new(Api::OpenAi, Operation::ChatCompletions),
             Call::new(Api::Anthropic, Operation::Messages),
+            Call::new(Api::Gemini, Operation::GenerateContent),
         ]
     }
 
@@ -263,6 +264,9 @@ mod tests {
         let anthropic = json(&refuse(&calls()[1], &reason).body);
         assert_eq!(anthropic["type"], "error");
         assert_eq!(anthropic["error"]["type"], "permission_error");
+        let gemini = json(&refuse(&calls()[2], &reason).body);
+        assert_eq!(gemini["error"]["code"], 403);
+        assert_eq!(gemini["error"]["status"], "PERMISSION_DENIED");
     }
 
     #[test]

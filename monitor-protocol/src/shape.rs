@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Call, Frame, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent, anthropic,
-    openai, refusal::Kind, target::Target,
+    gemini, openai, refusal::Kind, target::Target,
 };
 
 /// A family of wire shapes.
@@ -69,6 +69,7 @@ impl Api {
         match self {
             Self::OpenAi => &openai::OpenAi,
             Self::Anthropic => &anthropic::Anthropic,
+            Self::Gemini => &gemini::Gemini,
         }
     }
 }

@@ -40,6 +40,11 @@ impl<'h> Target<'h> {
                 .all(|(a, b)| a == b)
     }
 
+    /// The last segment.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.segments.last().map(String::as_str)
+    }
+
     /// The segment after the first that is `name`.
     pub(crate) fn after(&self, name: &str) -> Option<&str> {
         let at = self.segments.iter().position(|segment| segment == name)?;

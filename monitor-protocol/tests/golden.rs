@@ -7,6 +7,8 @@
 
 #[path = "golden/anthropic.rs"]
 mod anthropic;
+#[path = "golden/gemini.rs"]
+mod gemini;
 #[path = "golden/openai.rs"]
 mod openai;
 #[path = "golden/prompt.rs"]

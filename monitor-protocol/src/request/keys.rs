@@ -1,6 +1,6 @@
 //! Which keys and words of free-form JSON are text, and which belong to its shape.
 
-/// Schemas are full of fixed words (`"type": "object"`); they are not text.
+/// Schemas are full of fixed words (`"type": "object"`, Gemini's `"OBJECT"`); they are not text.
 pub(super) fn is_fixed_word(word: &str) -> bool {
     matches!(
         word,
@@ -20,6 +20,13 @@ pub(super) fn is_fixed_word(word: &str) -> bool {
             | "regex"
             | "string"
             | "text"
+            | "ARRAY"
+            | "BOOLEAN"
+            | "INTEGER"
+            | "NULL"
+            | "NUMBER"
+            | "OBJECT"
+            | "STRING"
     )
 }
 

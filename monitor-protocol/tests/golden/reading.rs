@@ -31,6 +31,21 @@ pub(crate) fn fixtures(ending: &str) -> Vec<String> {
         }
     }
     names.sort();
+    names
+}
+
+/// Names of all fixtures of streams that stand in their files as they are sent.
+pub(crate) fn streams() -> Vec<String> {
+    [".sse", ".ndjson", ".array.json"]
+        .into_iter()
+        .flat_map(fixtures)
+        .collect()
+}
+
+/// Names of all fixtures of whole bodies.
+pub(crate) fn bodies() -> Vec<String> {
+    let is_whole = |name: &String| name.matches('.').count() == 1;
+    let names: Vec<String> = fixtures(".json").into_iter().filter(is_whole).collect();
     assert!(!names.is_empty());
     names
 }

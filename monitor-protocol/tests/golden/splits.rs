@@ -4,11 +4,11 @@ use bytes::Bytes;
 use monitor_protocol::*;
 use proptest::prelude::*;
 
-use crate::reading::{call_of, fixture, fixtures, framing_of, read_stream};
+use crate::reading::{bodies, call_of, fixture, framing_of, read_stream, streams};
 
 #[test]
 fn every_stream_split_at_every_byte_reads_the_same() {
-    for name in fixtures(".sse") {
+    for name in streams() {
         let call = call_of(&name);
         let body = fixture(&name);
         let whole = read_stream(&call, framing_of(&name), &[&body]);
@@ -25,7 +25,7 @@ fn every_stream_split_at_every_byte_reads_the_same() {
 
 #[test]
 fn every_stream_byte_by_byte_reads_the_same() {
-    for name in fixtures(".sse") {
+    for name in streams() {
         let call = call_of(&name);
         let body = fixture(&name);
         let whole = read_stream(&call, framing_of(&name), &[&body]);
@@ -105,17 +105,17 @@ fn an_event_over_the_limit_fails_at_any_split_and_loses_no_byte() {
 /// Every text of every fixture replaced by itself gives text equal to the original, and no other change of reading.
 #[test]
 fn edits_of_streams_change_their_texts_and_nothing_else() {
-    for name in fixtures(".sse") {
+    for name in streams() {
         let call = call_of(&name);
         let body = fixture(&name);
-        let mut decoder = FrameDecoder::new(Framing::Sse);
-        decoder.push(Bytes::from(body.clone()));
+        let frames = frames_of(framing_of(&name), &body);
         let mut edited = Vec::new();
-        while let Some(event) = decoder.next().unwrap() {
-            let read = read_event(&call, &event).unwrap();
+        let mut expected = Vec::new();
+        for frame in &frames.0 {
+            let read = read_event(&call, frame).unwrap();
             assert_eq!(
-                event.edited(&[]).unwrap().len(),
-                event.raw().len() - surplus(&event)
+                frame.edited(&[]).unwrap().len(),
+                frame.raw().len() - surplus(frame)
             );
             let texts: Vec<String> = read
                 .deltas
@@ -128,38 +128,40 @@ fn edits_of_streams_change_their_texts_and_nothing_else() {
                 .zip(&texts)
                 .map(|(delta, text)| Edit::text(delta.span.clone(), text))
                 .collect();
-            let event_after = Frame::Sse(SseEvent::parse(event.edited(&edits).unwrap()));
-            let after = read_event(&call, &event_after).unwrap();
-            let expected: Vec<_> = read
-                .deltas
-                .iter()
-                .zip(texts)
-                .map(|(delta, text)| (delta.channel, text))
-                .collect();
-            let got: Vec<_> = after
-                .deltas
-                .iter()
-                .map(|delta| (delta.channel, delta.text.clone().into_owned()))
-                .collect();
-            assert_eq!(got, expected, "{name}");
-            assert_eq!(
-                (after.usage, after.finish, after.terminal),
-                (read.usage, read.finish, read.terminal)
-            );
-            edited.extend_from_slice(event_after.raw());
+            edited.extend_from_slice(&frame.edited(&edits).unwrap());
+            let channels = read.deltas.iter().map(|delta| delta.channel);
+            let pieces: Vec<_> = channels.zip(texts).collect();
+            expected.push((pieces, read.usage, read.finish, read.terminal));
         }
-        edited.extend_from_slice(&decoder.remainder());
-        let before = read_stream(&call, framing_of(&name), &[&body]);
-        assert_eq!(
-            read_stream(&call, framing_of(&name), &[&edited]).events.len(),
-            before.events.len(),
-            "{name}"
-        );
+        edited.extend_from_slice(&frames.1);
+        let after = frames_of(framing_of(&name), &edited);
+        assert_eq!(after.0.len(), expected.len(), "{name}");
+        for (frame, expected) in after.0.iter().zip(expected) {
+            let read = read_event(&call, frame).unwrap();
+            let pieces = read.deltas.iter();
+            let pieces = pieces.map(|delta| (delta.channel, delta.text.clone().into_owned()));
+            let got = (pieces.collect(), read.usage, read.finish, read.terminal);
+            assert_eq!(got, expected, "{name}");
+        }
     }
+}
+
+/// The frames of a stream, and what is left at its end.
+fn frames_of(framing: Framing, body: &[u8]) -> (Vec<Frame>, Bytes) {
+    let mut decoder = FrameDecoder::new(framing);
+    decoder.push(Bytes::copy_from_slice(body));
+    let mut frames = Vec::new();
+    while let Some(frame) = decoder.next().unwrap() {
+        frames.push(frame);
+    }
+    (frames, decoder.remainder())
 }
 
 /// Bytes that editing saves by joining several `data:` lines: each line end stays as one space.
 fn surplus(event: &Frame) -> usize {
+    if !matches!(event, Frame::Sse(_)) {
+        return 0;
+    }
     let text = String::from_utf8_lossy(event.raw()).into_owned();
     let data_lines = text.lines().filter(|line| line.starts_with("data")).count();
     data_lines.saturating_sub(1) * "data: ".len()
@@ -181,7 +183,7 @@ fn multi_line_data_becomes_one_line_and_keeps_what_stands_between() {
 
 #[test]
 fn edits_of_bodies_keep_every_other_byte() {
-    for name in fixtures(".json") {
+    for name in bodies() {
         let call = call_of(&name);
         let body = fixture(&name);
         let spans: Vec<_> = if name.contains("request") {
@@ -214,7 +216,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         sizes in prop::collection::vec(1_usize..400, 1..40),
     ) {
-        let names = fixtures(".sse");
+        let names = streams();
         let name = which.get(&names);
         let call = call_of(name);
         let body = fixture(name);
