@@ -19,5 +19,5 @@ mod window;
 pub use detectors::{Detectors, UnknownDetector, known_names, placeholder};
 pub use finding::Finding;
 pub use redact::redact;
-pub use tokens::{Certainty, Encoding, Meter, Vocabulary};
+pub use tokens::{Certainty, Encoding, Meter, Tally, Vocabulary, Weights};
 pub use window::{MAX_HOLD_BYTES, MIN_HOLD_BYTES, Window};

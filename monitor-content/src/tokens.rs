@@ -10,7 +10,9 @@
 //! The tables lie in the program file and are read in place: nothing is loaded, nothing is cached, no text is kept.
 
 mod boundary;
+mod class;
 mod encoding;
+mod families;
 mod hash;
 mod merge;
 mod meter;
@@ -18,6 +20,7 @@ mod ranks;
 mod split;
 mod vocabulary;
 
+pub use class::{Tally, Weights};
 pub use encoding::{Certainty, Encoding};
 pub use meter::Meter;
 pub use vocabulary::Vocabulary;

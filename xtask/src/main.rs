@@ -1,4 +1,4 @@
-//! Set-up, build, demo, test and bench of Weir: `cargo xtask build | demo | test | vm-test | bench | lab`.
+//! Set-up, build, demo, test and bench of Weir: `cargo xtask build | demo | test | vm-test | bench | measure-tokens | lab`.
 //!
 //! Only the standard library, so that it compiles in seconds on a machine that has nothing else yet.
 
@@ -6,6 +6,7 @@ mod clients;
 mod end_to_end;
 mod kernel;
 mod machine;
+mod measure;
 mod packages;
 mod paths;
 mod root;
@@ -26,6 +27,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
   test     run the tests, the end-to-end ones on the real kernel included: [--suite NAME [FILTER]]
   vm-test  run the kernel tests on Debian's kernels, each in a virtual machine: [FILTER]
   bench    measure the agent against its floor: [--json FILE]
+  measure-tokens  compare the estimates of other models' tokens with their own vocabularies
   lab      set up the lab and an agent, and leave them running until Ctrl-C";
 
 fn main() -> ExitCode {
@@ -53,6 +55,10 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
         Some("vm-test") => {
             root::require("vm-test")?;
             vm::test(&paths, arguments)
+        }
+        Some("measure-tokens") => {
+            no_arguments("measure-tokens", arguments)?;
+            measure::tokens(&paths)
         }
         Some(command @ ("demo" | "lab")) => {
             run(end_to_end::ready(&paths, command)?.arg(command).args(arguments))

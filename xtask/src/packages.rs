@@ -24,6 +24,8 @@ const RUNTIMES: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),
     ("debootstrap", "debootstrap"),
 ];
+/// What JavaScript needs.
+const NODE: [(&str, &str); 2] = [("node", "nodejs"), ("npm", "npm")];
 /// Where programs are that are not on every user's path: daemons, and helpers of podman.
 const OFF_PATH: [&str; 3] = ["/usr/sbin", "/usr/lib/podman", "/usr/libexec/podman"];
 /// How often an installation is tried: one that upgrades other packages can fail half-way and pass when repeated.
@@ -32,6 +34,11 @@ const TRIES: u32 = 3;
 /// Installs what the lab needs and this machine has not.
 pub(crate) fn for_lab() -> Result<(), Failure> {
     all_of(&LAB)
+}
+
+/// Installs Node.js and npm.
+pub(crate) fn for_node() -> Result<(), Failure> {
+    all_of(&NODE)
 }
 
 /// Installs what virtual machines need and this machine has not.

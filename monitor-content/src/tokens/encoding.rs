@@ -2,7 +2,8 @@
 
 use tiktoken_rs::tokenizer::{Tokenizer, get_tokenizer};
 
-use super::Vocabulary;
+use super::class::{Tally, Weights};
+use super::{Vocabulary, families};
 
 /// Whether a count is the provider's own or derived from another model's vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,40 +21,9 @@ pub struct Encoding {
     pub vocabulary: Vocabulary,
     /// Whether it is the model's own.
     pub certainty: Certainty,
-    /// Tokens of the model for a thousand tokens of the vocabulary; 1000 when exact.
-    pub ratio_permille: u32,
+    /// What each class of the vocabulary's tokens costs in the model's; a thousand each when exact.
+    pub weights: Weights,
 }
-
-/// Families whose vocabulary is not built in, by how their names begin, with their tokens for a thousand of
-/// o200k on English text or code, whichever is more. The first match counts.
-const FAMILIES: &[(&str, u32)] = &[
-    // Anthropic publishes no vocabulary. Older models need a fifth more than o200k, newer ones half as much again.
-    ("claude-instant", 1200),
-    ("claude-2", 1200),
-    ("claude-3", 1200),
-    ("claude-sonnet-4-0", 1200),
-    ("claude-sonnet-4-2025", 1200),
-    ("claude-opus-4-0", 1200),
-    ("claude-opus-4-1", 1200),
-    ("claude-opus-4-2025", 1200),
-    ("claude", 1550),
-    ("gemini", 1210),
-    ("gemma", 1210),
-    ("llama", 1000),
-    ("meta-llama", 1000),
-    ("qwen", 1050),
-    ("qwq", 1050),
-    ("deepseek", 1080),
-    ("mistral", 1090),
-    ("ministral", 1090),
-    ("magistral", 1090),
-    ("codestral", 1090),
-    ("devstral", 1090),
-    ("pixtral", 1090),
-    ("mixtral", 1090),
-    ("open-mistral", 1090),
-    ("open-mixtral", 1090),
-];
 
 impl Encoding {
     /// The encoding of the model that a request names: dated snapshots, fine-tunes (`ft:gpt-4o:…`) and names behind a
@@ -67,38 +37,41 @@ impl Encoding {
         if let Some(exact) = Self::of_openai(name) {
             return exact;
         }
-        let ratio = (name.split('.').scan(0, |at, part| {
+        let weights = (name.split('.').scan(0, |at, part| {
             let start = *at;
             *at += part.len() + 1;
             Some(start)
         }))
         .filter_map(|start| name.get(start..))
-        .find_map(family_ratio);
-        Self::estimated(ratio.unwrap_or(1000))
+        .find_map(families::weights);
+        Self::estimated(weights.unwrap_or(Weights::flat(1000)))
     }
 
-    /// An estimate by o200k with a ratio learnt elsewhere, such as from a provider's own usage figures.
-    pub const fn estimated(ratio_permille: u32) -> Self {
+    /// An estimate by o200k.
+    const fn estimated(weights: Weights) -> Self {
         Self {
             vocabulary: Vocabulary::O200kBase,
             certainty: Certainty::Estimated,
-            ratio_permille,
+            weights,
         }
     }
 
-    /// Tokens in `text`, rounded up when the ratio does not come out even.
+    /// Tokens in `text`, rounded up when an estimate does not come out even.
     pub fn count(&self, text: &str) -> u64 {
-        self.scaled(self.vocabulary.count(text))
+        self.weigh(&self.tally(text))
     }
 
-    pub(super) fn scaled(&self, tokens: u64) -> u64 {
-        if self.ratio_permille == 1000 {
-            tokens
+    /// The vocabulary's tokens in `text`; by class only where classes weigh differently.
+    pub(super) fn tally(&self, text: &str) -> Tally {
+        if self.certainty == Certainty::Exact {
+            Tally::unclassed(self.vocabulary.count(text))
         } else {
-            tokens
-                .saturating_mul(u64::from(self.ratio_permille))
-                .div_ceil(1000)
+            self.vocabulary.tally(text)
         }
+    }
+
+    pub(super) fn weigh(&self, tally: &Tally) -> u64 {
+        self.weights.weigh(tally)
     }
 
     fn of_openai(model: &str) -> Option<Self> {
@@ -113,20 +86,9 @@ impl Encoding {
         Some(Self {
             vocabulary,
             certainty,
-            ratio_permille: 1000,
+            weights: Weights::flat(1000),
         })
     }
-}
-
-fn family_ratio(name: &str) -> Option<u32> {
-    let begins = |prefix: &str| {
-        name.get(..prefix.len())
-            .is_some_and(|lead| lead.eq_ignore_ascii_case(prefix))
-    };
-    FAMILIES
-        .iter()
-        .find(|(prefix, _)| begins(prefix))
-        .map(|(_, ratio)| *ratio)
 }
 
 #[cfg(test)]
@@ -137,7 +99,7 @@ mod tests {
         Encoding {
             vocabulary,
             certainty: Certainty::Exact,
-            ratio_permille: 1000,
+            weights: Weights::flat(1000),
         }
     }
 
@@ -179,22 +141,26 @@ mod tests {
 
     #[test]
     fn others_are_estimates() {
-        for (model, ratio) in [
-            ("claude-3-5-sonnet-20241022", 1200),
-            ("claude-sonnet-4-20250514", 1200),
-            ("claude-opus-4-7", 1550),
-            ("us.anthropic.claude-3-haiku-20240307-v1:0", 1200),
-            ("anthropic/claude-haiku-4.5", 1550),
-            ("gemini-2.5-pro", 1210),
-            ("Qwen/Qwen3-8B", 1050),
-            ("meta-llama/Llama-3.1-8B-Instruct", 1000),
-            ("deepseek-chat", 1080),
-            ("my-azure-deployment", 1000),
-            ("", 1000),
-            ("ft:", 1000),
-            ("é.ß/ü", 1000),
+        for (model, family) in [
+            ("claude-3-5-sonnet-20241022", "claude-3"),
+            ("us.anthropic.claude-3-haiku-20240307-v1:0", "claude-3"),
+            ("claude-opus-4-7", "claude"),
+            ("anthropic/claude-haiku-4.5", "claude"),
+            ("gemini-2.5-pro", "gemini"),
+            ("Qwen/Qwen3-8B", "qwen"),
+            ("meta-llama/Llama-3.1-8B-Instruct", "llama"),
+            ("deepseek-chat", "deepseek"),
         ] {
-            assert_eq!(Encoding::for_model(model), Encoding::estimated(ratio), "{model}");
+            let weights = families::weights(family).unwrap();
+            assert_eq!(
+                Encoding::for_model(model),
+                Encoding::estimated(weights),
+                "{model}"
+            );
+        }
+        for model in ["my-azure-deployment", "", "ft:", "é.ß/ü"] {
+            let plain = Encoding::estimated(Weights::flat(1000));
+            assert_eq!(Encoding::for_model(model), plain, "{model}");
         }
         assert_eq!(
             Encoding::for_model("text-davinci-003").certainty,
@@ -205,9 +171,8 @@ mod tests {
     #[test]
     fn an_estimate_rounds_up() {
         let text = "One two three.";
-        let tokens = Vocabulary::O200kBase.count(text);
-        assert_eq!(tokens, 4);
-        assert_eq!(Encoding::estimated(1200).count(text), 5);
-        assert_eq!(Encoding::estimated(1200).count(""), 0);
+        assert_eq!(Vocabulary::O200kBase.count(text), 4);
+        let encoding = Encoding::estimated(Weights::flat(1200));
+        assert_eq!((encoding.count(text), encoding.count("")), (5, 0));
     }
 }

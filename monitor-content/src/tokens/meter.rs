@@ -1,6 +1,6 @@
 //! Counting a text that is still growing.
 
-use super::{Encoding, boundary};
+use super::{Encoding, Tally, boundary};
 
 /// The tail is counted anew with every piece, so it must stay short. A text without a place to cut for so long (one
 /// letter over and over, a wall of dashes) is cut between two tokens instead.
@@ -16,10 +16,10 @@ const KEPT_BYTES: usize = 192;
 /// than 192 bytes later changes how the stretch splits, which no text that was tried does.
 pub struct Meter {
     encoding: Encoding,
-    /// Tokens of the text before the tail, unscaled.
-    committed: u64,
+    /// Of the text before the tail.
+    committed: Tally,
     tail: String,
-    tail_tokens: u64,
+    tail_tally: Tally,
 }
 
 impl std::fmt::Debug for Meter {
@@ -36,9 +36,9 @@ impl Meter {
     pub fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
-            committed: 0,
+            committed: Tally::default(),
             tail: String::new(),
-            tail_tokens: 0,
+            tail_tally: Tally::default(),
         }
     }
 
@@ -58,18 +58,18 @@ impl Meter {
         if self.tail.capacity() > 2 * MAX_TAIL_BYTES {
             self.tail.shrink_to(MAX_TAIL_BYTES);
         }
-        self.tail_tokens = self.encoding.vocabulary.count(&self.tail);
+        self.tail_tally = self.encoding.tally(&self.tail);
         self.total()
     }
 
     /// The tokens of all text so far.
     pub fn total(&self) -> u64 {
-        self.encoding.scaled(self.committed + self.tail_tokens)
+        self.encoding.weigh(&self.committed.plus(&self.tail_tally))
     }
 
     fn commit(&mut self, cut: usize) {
         if let Some(done) = self.tail.get(..cut) {
-            self.committed += self.encoding.vocabulary.count(done);
+            self.committed = self.committed.plus(&self.encoding.tally(done));
             self.tail.drain(..cut);
         }
     }
@@ -94,16 +94,16 @@ impl Meter {
     /// Commits whole tokens up to about [`KEPT_BYTES`] from the end, on a character boundary.
     fn commit_tokens(&mut self) {
         let low = self.tail.len().saturating_sub(KEPT_BYTES);
-        let (mut at, mut tokens) = (0, 0);
-        let mut done = (0, 0);
+        let (mut at, mut tally) = (0, Tally::default());
+        let mut done = (0, tally);
         self.encoding.vocabulary.tokens(&self.tail, |length| {
+            tally.add(self.tail.as_bytes().get(at..at + length).unwrap_or_default());
             at += length;
-            tokens += 1;
             if at <= low && self.tail.is_char_boundary(at) {
-                done = (at, tokens);
+                done = (at, tally);
             }
         });
-        self.committed += done.1;
+        self.committed = self.committed.plus(&done.1);
         self.tail.drain(..done.0);
     }
 }

@@ -1,5 +1,6 @@
 //! The vocabularies that are built in.
 
+use super::class::Tally;
 use super::merge;
 use super::ranks::{self, Ranks};
 use super::split::Pattern;
@@ -25,6 +26,18 @@ impl Vocabulary {
         let mut tokens = 0;
         self.tokens(text, |_| tokens += 1);
         tokens
+    }
+
+    /// Tokens in `text`, by class.
+    pub fn tally(self, text: &str) -> Tally {
+        let mut tally = Tally::default();
+        let mut rest = text.as_bytes();
+        self.tokens(text, |length| {
+            let (token, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            tally.add(token);
+            rest = after;
+        });
+        tally
     }
 
     /// Calls `token` with the length in bytes of each token of `text`, in order.

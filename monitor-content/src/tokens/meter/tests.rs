@@ -2,13 +2,13 @@ use proptest::prelude::*;
 use tiktoken_rs::{CoreBPE, cl100k_base_singleton, o200k_base_singleton};
 
 use super::*;
-use crate::{Certainty, Vocabulary};
+use crate::{Certainty, Vocabulary, Weights};
 
 fn encoding(vocabulary: Vocabulary) -> Encoding {
     Encoding {
         vocabulary,
         certainty: Certainty::Exact,
-        ratio_permille: 1000,
+        weights: Weights::flat(1000),
     }
 }
 
