@@ -20,7 +20,7 @@ pub use json_array::JsonArrayDecoder;
 pub use ndjson::NdjsonDecoder;
 pub use sse::{SseDecoder, SseEvent};
 
-use crate::{Edit, EditError, json::unescape};
+use crate::{Edit, EditError, Sender, WebSocketDecoder, WebSocketMessage, json::unescape};
 
 /// Longest frame that is read, in bytes. Text deltas are some hundred bytes; the largest legitimate frames hold a whole
 /// image in base64, some megabytes. It bounds what one stream can make us hold. A longer frame ends the reading of the
@@ -38,11 +38,19 @@ pub enum Framing {
     JsonArray,
     /// Messages of an AWS event stream: `application/vnd.amazon.eventstream`.
     EventStream,
+    /// WebSocket messages (RFC 6455), after the handshake.
+    WebSocket,
 }
 
 impl Framing {
     /// Every variant, for tests.
-    pub const ALL: &[Self] = &[Self::Sse, Self::Ndjson, Self::JsonArray, Self::EventStream];
+    pub const ALL: &[Self] = &[
+        Self::Sse,
+        Self::Ndjson,
+        Self::JsonArray,
+        Self::EventStream,
+        Self::WebSocket,
+    ];
 }
 
 /// One unit of a streamed answer, or a run of bytes between two that must be passed on.
@@ -56,6 +64,8 @@ pub enum Frame {
     JsonArray(Document),
     /// A message of an AWS event stream.
     EventStream(Message),
+    /// A message of a WebSocket, or a control frame.
+    WebSocket(WebSocketMessage),
 }
 
 impl Frame {
@@ -66,6 +76,7 @@ impl Frame {
             Self::Sse(event) => event.raw(),
             Self::Ndjson(document) | Self::JsonArray(document) => document.raw(),
             Self::EventStream(message) => message.raw(),
+            Self::WebSocket(message) => message.raw(),
         }
     }
 
@@ -77,6 +88,7 @@ impl Frame {
             Self::Sse(event) => event.name(),
             Self::Ndjson(_) | Self::JsonArray(_) => &[],
             Self::EventStream(message) => message.name(),
+            Self::WebSocket(_) => &[],
         }
     }
 
@@ -87,6 +99,8 @@ impl Frame {
             Self::Sse(event) => event.data(),
             Self::Ndjson(document) | Self::JsonArray(document) => document.data(),
             Self::EventStream(message) => message.data(),
+            Self::WebSocket(message) if message.kind().is_control() => &[],
+            Self::WebSocket(message) => message.data(),
         }
     }
 
@@ -95,7 +109,7 @@ impl Frame {
     #[must_use]
     pub fn is_exception(&self) -> bool {
         match self {
-            Self::Sse(_) | Self::Ndjson(_) | Self::JsonArray(_) => false,
+            Self::Sse(_) | Self::Ndjson(_) | Self::JsonArray(_) | Self::WebSocket(_) => false,
             Self::EventStream(message) => message.is_exception(),
         }
     }
@@ -124,6 +138,7 @@ impl Frame {
             Self::Sse(event) => sse::edited(event, edits),
             Self::Ndjson(document) | Self::JsonArray(document) => document.edited(edits),
             Self::EventStream(message) => message.edited(edits),
+            Self::WebSocket(message) => message.edited(edits),
         }
     }
 }
@@ -140,6 +155,8 @@ pub enum FrameDecoder {
     JsonArray(JsonArrayDecoder),
     /// Of an AWS event stream.
     EventStream(EventStreamDecoder),
+    /// Of what the server of a WebSocket sends.
+    WebSocket(WebSocketDecoder),
 }
 
 impl FrameDecoder {
@@ -157,6 +174,7 @@ impl FrameDecoder {
             Framing::Ndjson => Self::Ndjson(NdjsonDecoder::new(limit_bytes)),
             Framing::JsonArray => Self::JsonArray(JsonArrayDecoder::new(limit_bytes)),
             Framing::EventStream => Self::EventStream(EventStreamDecoder::new(limit_bytes)),
+            Framing::WebSocket => Self::WebSocket(WebSocketDecoder::with_limit(Sender::Server, limit_bytes)),
         }
     }
 
@@ -167,6 +185,7 @@ impl FrameDecoder {
             Self::Ndjson(decoder) => decoder.push(chunk),
             Self::JsonArray(decoder) => decoder.push(chunk),
             Self::EventStream(decoder) => decoder.push(chunk),
+            Self::WebSocket(decoder) => decoder.push(chunk),
         }
     }
 
@@ -185,6 +204,7 @@ impl FrameDecoder {
             Self::Ndjson(decoder) => decoder.next()?.map(Frame::Ndjson),
             Self::JsonArray(decoder) => decoder.next()?.map(Frame::JsonArray),
             Self::EventStream(decoder) => decoder.next()?.map(Frame::EventStream),
+            Self::WebSocket(decoder) => decoder.next()?.map(Frame::WebSocket),
         })
     }
 
@@ -193,7 +213,7 @@ impl FrameDecoder {
     pub fn finish(&mut self) -> Option<Frame> {
         match self {
             Self::Ndjson(decoder) => decoder.finish().map(Frame::Ndjson),
-            Self::Sse(_) | Self::JsonArray(_) | Self::EventStream(_) => None,
+            Self::Sse(_) | Self::JsonArray(_) | Self::EventStream(_) | Self::WebSocket(_) => None,
         }
     }
 
@@ -204,6 +224,7 @@ impl FrameDecoder {
             Self::Ndjson(decoder) => decoder.remainder(),
             Self::JsonArray(decoder) => decoder.remainder(),
             Self::EventStream(decoder) => decoder.remainder(),
+            Self::WebSocket(decoder) => decoder.remainder(),
         }
     }
 }

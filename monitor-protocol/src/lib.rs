@@ -40,6 +40,7 @@ mod shape;
 mod stream;
 mod target;
 mod usage;
+mod websocket;
 #[cfg(test)]
 mod work;
 
@@ -62,3 +63,7 @@ pub use request::{Attachments, OutputLimit, Place, Request, Role, Text, read_req
 pub use response::{Response, ResponseText, read_response};
 pub use stream::{Channel, Delta, Finish, Part, StreamEvent, read_event};
 pub use usage::{Certainty, Modalities, Usage, UsageCounters};
+pub use websocket::{
+    CLOSE_REASON_BYTES, CloseCode, MAX_MESSAGE_BYTES, MaskingKey, MessageKind, Sender, WebSocketDecoder,
+    WebSocketError, WebSocketMessage, close_payload, encode_message,
+};

@@ -57,6 +57,10 @@ impl Shape for OpenAi {
     fn cut_events(&self, _call: &Call, reason: &RefusalReason) -> Vec<u8> {
         refusal::cut(reason)
     }
+
+    fn error_message(&self, call: &Call, reason: &RefusalReason) -> Option<Vec<u8>> {
+        Some(refusal::error_event(call.operation, reason))
+    }
 }
 
 /// `finish_reason`: openai-python 3.54.0, `types/chat/chat_completion.py`; `error` is OpenRouter's.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{Call, Framing, frame::exception, json::escape_into};
+use crate::{
+    Call, CloseCode, Framing, MessageKind, close_payload, encode_message, frame::exception, json::escape_into,
+};
 
 /// Why an exchange is refused or cut. The text a client sees names the policy or the budget, never what was matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +216,15 @@ pub fn cut(call: &Call, framing: Framing, begun: bool, reason: &RefusalReason) -
             payload.extend_from_slice(b"\"}");
             exception(shape.cut_exception(call, reason), &payload)
         }
+        Framing::WebSocket => {
+            let mut out = Vec::new();
+            if let Some(error) = shape.error_message(call, reason) {
+                out.extend_from_slice(&encode_message(MessageKind::Text, &error, None));
+            }
+            let close = close_payload(CloseCode::POLICY, &reason.to_string());
+            out.extend_from_slice(&encode_message(MessageKind::Close, &close, None));
+            out
+        }
     }
 }
 
@@ -267,6 +278,37 @@ mod tests {
         let gemini = json(&refuse(&calls()[2], &reason).body);
         assert_eq!(gemini["error"]["code"], 403);
         assert_eq!(gemini["error"]["status"], "PERMISSION_DENIED");
+    }
+
+    #[test]
+    fn a_cut_websocket_ends_in_the_error_event_and_a_close_for_policy() {
+        let reason = RefusalReason::Policy {
+            name: format!("x{}", "\u{e9}".repeat(200)),
+        };
+        for operation in [Operation::Realtime, Operation::Responses, Operation::Messages] {
+            let call = Call::new(
+                match operation {
+                    Operation::Messages => Api::Anthropic,
+                    _ => Api::OpenAi,
+                },
+                operation,
+            );
+            let mut decoder = crate::WebSocketDecoder::new(crate::Sender::Server);
+            decoder.push(cut(&call, Framing::WebSocket, true, &reason).into());
+            if call.shape == Api::OpenAi {
+                let error = decoder.next().unwrap().unwrap();
+                assert_eq!(error.kind(), MessageKind::Text);
+                let error = json(error.data());
+                assert_eq!(
+                    (&error["type"], &error["error"]["code"]),
+                    (&"error".into(), &"policy_violation".into())
+                );
+            }
+            let close = decoder.next().unwrap().unwrap();
+            assert_eq!(close.close_code(), Some(1008));
+            assert_eq!(close.data().len(), 2 + 122, "a character is not cut in two");
+            assert!(decoder.is_closed());
+        }
     }
 
     #[test]

@@ -173,6 +173,8 @@ pub struct Request<'b> {
     pub model: Option<Cow<'b, str>>,
     /// Whether it asks for an answer. Not every message on a WebSocket does.
     pub asks: bool,
+    /// On a WebSocket that carries answers side by side, the one it asks for ([`crate::StreamEvent::lane`]).
+    pub lane: Option<Cow<'b, str>>,
     /// Whether a streamed answer is asked for. The answer's `content-type` has the last word.
     pub stream: bool,
     /// Whether the usage chunk is asked for (OpenAI's `stream_options.include_usage`). Always `true` for Anthropic,
@@ -227,6 +229,7 @@ impl<'b> Request<'b> {
         Self {
             model: None,
             asks: true,
+            lane: None,
             stream: false,
             include_usage: false,
             ask_usage: None,

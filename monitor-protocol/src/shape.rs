@@ -62,6 +62,11 @@ pub(crate) trait Shape: Sync {
             Kind::Upstream => "serviceUnavailableException",
         }
     }
+
+    /// The message of a WebSocket that is the provider's error, where it has one. A close frame follows it.
+    fn error_message(&self, _call: &Call, _reason: &RefusalReason) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 impl Api {

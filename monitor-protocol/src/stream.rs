@@ -142,6 +142,9 @@ pub struct StreamEvent<'e> {
     pub finish: Option<Finish>,
     /// Whether the event is the provider's error: the stream has failed.
     pub error: bool,
+    /// Which of the answers that a WebSocket carries side by side it belongs to, where it says so: OpenAI's `stream_id` of
+    /// responses, `response_id` of realtime.
+    pub lane: Option<Cow<'e, str>>,
     /// Whether an answer begins here, on a WebSocket that carries several and where the provider may begin one unasked.
     pub begins: bool,
     /// Whether the stream ends here by its protocol; on a WebSocket, the answer.

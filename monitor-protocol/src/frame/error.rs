@@ -1,5 +1,7 @@
 //! Why a stream cannot be divided into frames.
 
+use crate::WebSocketError;
+
 /// A stream that cannot be read on. Its decoder yields nothing more; [`crate::FrameDecoder::remainder`] gives back what
 /// was not yielded, so that the stream can be passed on unread or be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,4 +27,7 @@ pub enum FrameError {
     /// The payload of an AWS `chunk` event does not hold its bytes once, in base64.
     #[error("a `chunk` event does not hold its bytes once, in base64")]
     Chunk,
+    /// The server of a WebSocket breaks the protocol.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketError),
 }
