@@ -11,11 +11,21 @@ pub enum Api {
     Anthropic,
     /// Google's Gemini API and Vertex AI.
     Gemini,
+    /// Cohere's API.
+    Cohere,
+    /// Ollama's own API.
+    Ollama,
 }
 
 impl Api {
     /// Every variant, for help texts and tests.
-    pub const ALL: &[Self] = &[Self::OpenAi, Self::Anthropic, Self::Gemini];
+    pub const ALL: &[Self] = &[
+        Self::OpenAi,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Cohere,
+        Self::Ollama,
+    ];
 
     /// The name used in configuration, records and metrics.
     #[must_use]
@@ -24,6 +34,8 @@ impl Api {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
+            Self::Ollama => "ollama",
         }
     }
 }

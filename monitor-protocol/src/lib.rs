@@ -12,7 +12,7 @@
 //!    [`Frame::edited`] replaces text inside a frame.
 //! 7. [`refuse`] and [`cut`]: the provider's own way of saying no, before and in mid-stream.
 //!
-//! A provider's shapes live in one module each (`openai`, `anthropic`, `gemini`) behind one trait (`shape`); framing (`frame`) is
+//! A provider's shapes live in one module each behind one trait (`shape`); framing (`frame`) is
 //! apart from shapes, because several providers share one framing.
 //!
 //! The truth about a shape is the provider's own SDK. Facts here are cited against openai-python 3.54.0,
@@ -23,15 +23,18 @@ mod anthropic;
 mod api;
 mod call;
 mod catalog;
+mod cohere;
 mod edit;
 mod error;
 mod frame;
 mod gemini;
 mod json;
 mod literal;
+mod ollama;
 mod openai;
 mod operation;
 mod prompt;
+mod reading;
 mod recognise;
 mod refusal;
 mod request;

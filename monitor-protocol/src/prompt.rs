@@ -1,6 +1,6 @@
 //! Counting a prompt: what to hand to a tokenizer, and what to add to its count.
 
-use crate::{Call, Certainty, Request};
+use crate::{Call, Certainty, Place, Request};
 
 /// The plan for one request's prompt count:
 /// `overhead + Σ count(text.text()) for texts with text.counted + Σ count(line) for lines of extra`.
@@ -29,4 +29,29 @@ impl std::fmt::Debug for PromptCount {
 #[must_use]
 pub fn prompt_count(call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount {
     call.shape.shape().prompt_count(call, body, request)
+}
+
+/// Tokens around a message and its role, near enough for any chat template.
+const PER_MESSAGE: i64 = 4;
+/// Tokens of punctuation and fixed words around each string of a tool definition.
+const PER_TOOL_TEXT: i64 = 3;
+
+/// The plan for a model whose template and vocabulary are not known here: its texts, and a little around them.
+pub(crate) fn estimate(request: &Request<'_>) -> PromptCount {
+    let tool_texts = request
+        .texts
+        .iter()
+        .filter(|text| text.counted && text.place == Place::ToolDefinition)
+        .count();
+    let tool_texts = i64::try_from(tool_texts).unwrap_or(i64::MAX);
+    PromptCount {
+        overhead: (i64::from(request.messages) * PER_MESSAGE)
+            .saturating_add(tool_texts.saturating_mul(PER_TOOL_TEXT)),
+        extra: Vec::new(),
+        certainty: if request.attachments.total() > 0 {
+            Certainty::UnderEstimate
+        } else {
+            Certainty::Estimated
+        },
+    }
 }

@@ -200,13 +200,13 @@ pub fn cut(call: &Call, framing: Framing, begun: bool, reason: &RefusalReason) -
     match framing {
         Framing::Sse => shape.cut_events(call, reason),
         Framing::Ndjson => {
-            let mut out = shape.error_document(call, reason);
+            let mut out = shape.cut_document(call, reason);
             out.push(b'\n');
             out
         }
         Framing::JsonArray => {
             let mut out = vec![if begun { b',' } else { b'[' }];
-            out.extend_from_slice(&shape.error_document(call, reason));
+            out.extend_from_slice(&shape.cut_document(call, reason));
             out.push(b']');
             out
         }
@@ -226,6 +226,11 @@ pub fn cut(call: &Call, framing: Framing, begun: bool, reason: &RefusalReason) -
             out
         }
     }
+}
+
+/// A server-sent event that has only data, which must be one line.
+pub(crate) fn sse_data(data: &[u8]) -> Vec<u8> {
+    [b"data: ", data, b"\n\n"].concat()
 }
 
 #[cfg(test)]

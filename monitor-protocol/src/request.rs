@@ -294,6 +294,75 @@ impl<'b> Request<'b> {
     }
 }
 
+impl<'b> Request<'b> {
+    /// Lists the next value if it is a string, and every string in it if it is not.
+    pub(crate) fn push_value(
+        &mut self,
+        reader: &mut Reader<'b>,
+        role: Role,
+        place: Place,
+    ) -> Result<(), crate::JsonError> {
+        if reader.peek()? == Kind::String {
+            if let Some(string) = reader.string()? {
+                self.push(string, role, place, true);
+            }
+            return Ok(());
+        }
+        let first = self.texts.len();
+        self.push_all(reader, place, true, unknown_key)?;
+        for text in self.texts.iter_mut().skip(first) {
+            text.role = role;
+        }
+        Ok(())
+    }
+
+    /// Reads an array of messages. `message` reads one that is an object, lists its texts and returns whose it is: the role
+    /// may stand after the content, so it is written into the texts at the end. What a tool said is the tool's, in whosever
+    /// message it stands, and what stands in a tool's message is what it said.
+    pub(crate) fn each_message(
+        &mut self,
+        reader: &mut Reader<'b>,
+        mut message: impl FnMut(&mut Reader<'b>, &mut Self) -> Result<Role, crate::JsonError>,
+    ) -> Result<(), crate::JsonError> {
+        if reader.peek()? != Kind::Array {
+            return self.push_all(reader, Place::Other, false, unknown_key);
+        }
+        reader
+            .array(|reader| {
+                self.messages = self.messages.saturating_add(1);
+                if reader.peek()? != Kind::Object {
+                    return self.push_all(reader, Place::Other, false, unknown_key);
+                }
+                let first = self.texts.len();
+                let role = message(reader, self)?;
+                for text in self.texts.iter_mut().skip(first) {
+                    if role == Role::Tool && matches!(text.place, Place::Message | Place::Document) {
+                        text.place = Place::ToolResult;
+                    }
+                    text.role = if text.place == Place::ToolResult {
+                        Role::Tool
+                    } else {
+                        role
+                    };
+                }
+                Ok(())
+            })
+            .map(drop)
+    }
+
+    /// Reads the definitions of tools, by the rule of JSON Schema for their keys.
+    pub(crate) fn tool_definitions(
+        &mut self,
+        reader: &mut Reader<'b>,
+        counted: bool,
+    ) -> Result<(), crate::JsonError> {
+        let start = reader.position()?;
+        self.push_all(reader, Place::ToolDefinition, counted, schema_key)?;
+        self.tools.push(start..reader.offset());
+        Ok(())
+    }
+}
+
 /// Reads a request's body in one pass. `boundary` is that of its `content-type`, where it is `multipart/form-data`.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Call, Frame, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent, anthropic,
-    gemini, openai, refusal::Kind, target::Target,
+    cohere, gemini, ollama, openai, refusal::Kind, target::Target,
 };
 
 /// A family of wire shapes.
@@ -53,6 +53,11 @@ pub(crate) trait Shape: Sync {
     /// Server-sent events that end a stream of them: an error as the SDK raises it, and the protocol's own end.
     fn cut_events(&self, call: &Call, reason: &RefusalReason) -> Vec<u8>;
 
+    /// The document that ends a stream of documents (NDJSON, a JSON array).
+    fn cut_document(&self, call: &Call, reason: &RefusalReason) -> Vec<u8> {
+        self.error_document(call, reason)
+    }
+
     /// The type of the exception that ends an AWS event stream. The ones named here are in both of Bedrock's unions of
     /// stream events (botocore 1.40, `bedrock-runtime` service model, `ConverseStreamOutput` and `ResponseStream`).
     fn cut_exception(&self, _call: &Call, reason: &RefusalReason) -> &'static str {
@@ -75,6 +80,8 @@ impl Api {
             Self::OpenAi => &openai::OpenAi,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
+            Self::Cohere => &cohere::Cohere,
+            Self::Ollama => &ollama::Ollama,
         }
     }
 }

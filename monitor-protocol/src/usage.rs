@@ -1,5 +1,7 @@
 //! Tokens as the provider counts them.
 
+use crate::{JsonError, json::Reader};
+
 /// How far a figure can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Certainty {
@@ -156,4 +158,12 @@ impl UsageCounters {
             reasoning: inside.saturating_add(hidden).saturating_add(self.aside.reasoning),
         }
     }
+}
+
+/// Reads a count into `field`, if it is larger: the same count may stand in two places.
+pub(crate) fn count(reader: &mut Reader<'_>, field: &mut u64) -> Result<(), JsonError> {
+    if let Some((count, _)) = reader.count()? {
+        *field = count.max(*field);
+    }
+    Ok(())
 }

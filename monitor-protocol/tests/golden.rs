@@ -7,8 +7,12 @@
 
 #[path = "golden/anthropic.rs"]
 mod anthropic;
+#[path = "golden/cohere.rs"]
+mod cohere;
 #[path = "golden/gemini.rs"]
 mod gemini;
+#[path = "golden/ollama.rs"]
+mod ollama;
 #[path = "golden/openai.rs"]
 mod openai;
 #[path = "golden/prompt.rs"]

@@ -1,6 +1,6 @@
 //! The `usage` object, of a message and of a `message_delta`.
 
-use crate::{JsonError, Usage, UsageCounters, json::Reader};
+use crate::{JsonError, Usage, UsageCounters, json::Reader, usage::count};
 
 /// Reads a `usage` object; any other value gives `None`.
 ///
@@ -68,13 +68,6 @@ fn iteration(reader: &mut Reader<'_>, aside: &mut Usage) -> Result<(), JsonError
         aside.cache_write = aside.cache_write.saturating_add(usage.cache_write);
         aside.output = aside.output.saturating_add(usage.output);
         aside.reasoning = aside.reasoning.saturating_add(usage.reasoning);
-    }
-    Ok(())
-}
-
-fn count(reader: &mut Reader<'_>, field: &mut u64) -> Result<(), JsonError> {
-    if let Some((count, _)) = reader.count()? {
-        *field = count.max(*field);
     }
     Ok(())
 }
