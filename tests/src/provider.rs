@@ -1,16 +1,20 @@
-//! Stand-in providers: OpenAI and Anthropic as their SDKs' typed models describe them, an ordinary site beside them,
-//! and a host whose answers a test scripts byte by byte. Each keeps what it received and counts tokens by itself.
+//! Stand-in providers as their SDKs' typed models describe them, an ordinary site beside them, and a host whose answers a test scripts byte by byte. Each keeps what it received and counts tokens by itself.
 
 mod anthropic;
+mod bedrock;
+mod cohere;
 mod count;
 mod encoding;
 mod golden;
+mod google;
 mod log;
+mod ollama;
 mod openai;
 mod ordinary;
 mod reply;
 mod script;
 mod sink;
+mod tgi;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,7 +31,8 @@ pub(crate) use log::{Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
 use crate::lab::address::{
-    ANTHROPIC, AddressPlan, BENCH, BULK, DEAD, Host, ORDINARY, ORDINARY_ALONE, SCRIPTED, every_host,
+    ANTHROPIC, AddressPlan, BEDROCK, BENCH, BULK, COHERE, DEAD, GEMINI, Host, OLLAMA, ORDINARY,
+    ORDINARY_ALONE, SCRIPTED, TGI, VERTEX, every_host,
 };
 use crate::lab::authority::Authority;
 use crate::lab::netns::Netns;
@@ -120,6 +125,13 @@ impl Providers {
                     host if host == ANTHROPIC.name => {
                         anthropic::answer(request, arrival, providers.log).await
                     }
+                    host if [GEMINI.name, VERTEX.name].contains(&host) => {
+                        google::answer(request, arrival, providers.log).await
+                    }
+                    host if host == BEDROCK.name => bedrock::answer(request, arrival, providers.log).await,
+                    host if host == COHERE.name => cohere::answer(request, arrival, providers.log).await,
+                    host if host == OLLAMA.name => ollama::answer(request, arrival, providers.log).await,
+                    host if host == TGI.name => tgi::answer(request, arrival, providers.log).await,
                     _ => openai::answer(request, arrival, providers.log).await,
                 }
             }

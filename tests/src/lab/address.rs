@@ -37,6 +37,48 @@ pub(crate) const SCRIPTED: Host = Host {
     number: 40,
     cnames: &[],
 };
+/// Gemini.
+pub(crate) const GEMINI: Host = Host {
+    name: "generativelanguage.googleapis.com",
+    number: 11,
+    cnames: &[],
+};
+/// Vertex, in one of its regions.
+pub(crate) const VERTEX: Host = Host {
+    name: "us-central1-aiplatform.googleapis.com",
+    number: 12,
+    cnames: &[],
+};
+/// Bedrock, in one of its regions.
+pub(crate) const BEDROCK: Host = Host {
+    name: "bedrock-runtime.us-east-1.amazonaws.com",
+    number: 13,
+    cnames: &[],
+};
+/// Cohere.
+pub(crate) const COHERE: Host = Host {
+    name: "api.cohere.com",
+    number: 14,
+    cnames: &[],
+};
+/// Mistral, which speaks OpenAI's shapes with an SDK of its own.
+pub(crate) const MISTRAL: Host = Host {
+    name: "api.mistral.ai",
+    number: 15,
+    cnames: &[],
+};
+/// An Ollama server of the operator's own.
+pub(crate) const OLLAMA: Host = Host {
+    name: "ollama.own.test",
+    number: 16,
+    cnames: &[],
+};
+/// A Text Generation Inference server of the operator's own.
+pub(crate) const TGI: Host = Host {
+    name: "tgi.own.test",
+    number: 17,
+    cnames: &[],
+};
 /// An ordinary site that shares OpenAI's address.
 pub(crate) const ORDINARY: Host = Host {
     name: "www.example.test",
@@ -127,10 +169,17 @@ pub(crate) const ROUTES: [Host; 24] = {
 };
 
 /// Hosts with a name in the lab's DNS, beside [`ROUTES`].
-pub(crate) const HOSTS: [Host; 12] = [
+pub(crate) const HOSTS: [Host; 19] = [
     OPENAI,
     ANTHROPIC,
     COMPATIBLE,
+    GEMINI,
+    VERTEX,
+    BEDROCK,
+    COHERE,
+    MISTRAL,
+    OLLAMA,
+    TGI,
     SCRIPTED,
     ORDINARY,
     ORDINARY_ALONE,

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::log::{Log, Served};
-use super::reply::{Body, Event, read, streamed, whole};
+use super::reply::{Body, Unframed, read, streamed, whole};
 use super::script::Script;
 use super::{Arrival, count};
 
@@ -43,10 +43,17 @@ pub(super) async fn answer(
             None,
         );
     }
-    let json = request.json.clone();
-    let script = script(&json, &headers);
-    let input = count::anthropic_prompt(&json);
-    let served = log.begin(request);
+    let (json, served) = (request.json.clone(), log.begin(request));
+    messages(&json, &headers, served).await
+}
+
+/// Answers `…/messages`, at whichever provider the model is.
+pub(super) async fn messages(
+    json: &Value,
+    headers: &http::HeaderMap,
+    served: Arc<Served>,
+) -> Result<Response<Body>> {
+    let script = script(json, headers);
     if let Some(status) = script.status {
         let body = error(
             if status == 529 {
@@ -58,17 +65,45 @@ pub(super) async fn answer(
         );
         return whole(status, &body, Some(&script), Some(&served));
     }
-    let name = script.tool.as_deref().unwrap_or_default();
-    let output = count::text("", name) + count::text("", &script.text());
-    served.told(input, output);
+    let (input, output) = told(json, &script, &served);
     if served.stream {
-        let events = events(&served, &script, input, output);
+        let events = events(&served.model, &script, input, output)
+            .into_iter()
+            .map(|unframed| {
+                let name = unframed.data["type"].as_str().unwrap_or_default();
+                let wire = format!("event: {name}\ndata: {}\n\n", unframed.data);
+                unframed.framed(wire)
+            })
+            .collect();
         let broken = format!(
             "event: error\ndata: {}\n\n",
             error("overloaded_error", "Overloaded")
         );
         return Ok(streamed(events, broken, script, served));
     }
+    served.sent(&script.text());
+    if !script.delay.is_zero() {
+        tokio::time::sleep(script.delay).await;
+    }
+    whole(
+        200,
+        &answered(&served.model, &script, input, output),
+        Some(&script),
+        Some(&served),
+    )
+}
+
+/// The tokens of an exchange, put down as told: input and output.
+pub(super) fn told(json: &Value, script: &Script, served: &Served) -> (u64, u64) {
+    let name = script.tool.as_deref().unwrap_or_default();
+    let input = count::anthropic_prompt(json);
+    let output = count::text("", name) + count::text("", &script.text());
+    served.told(input, output);
+    (input, output)
+}
+
+/// The whole message that answers.
+pub(super) fn answered(model: &str, script: &Script, input: u64, output: u64) -> Value {
     let content = match &script.tool {
         None => json!({"type": "text", "text": script.text()}),
         Some(tool) => {
@@ -76,22 +111,25 @@ pub(super) async fn answer(
             json!({"type": "tool_use", "id": "toolu_lab", "name": tool, "input": input})
         }
     };
-    let mut message = message(&served.model, usage(input, output));
+    let mut message = message(model, usage(input, output));
     message["content"] = json!([content]);
-    message["stop_reason"] = json!(stop_reason(&script));
-    served.sent(&script.text());
-    if !script.delay.is_zero() {
-        tokio::time::sleep(script.delay).await;
-    }
-    whole(200, &message, Some(&script), Some(&served))
+    message["stop_reason"] = json!(stop_reason(script));
+    message
 }
 
 fn script(json: &Value, headers: &http::HeaderMap) -> Script {
+    let tool = json["tools"][0]["name"].as_str();
+    let limit = json["max_tokens"].as_u64();
+    Script::of("", &last_user_text(json), tool, limit, headers)
+}
+
+/// The text of the last message by a user: its blocks' together.
+pub(super) fn last_user_text(json: &Value) -> String {
     let last = json["messages"]
         .as_array()
         .and_then(|messages| messages.iter().rfind(|message| message["role"] == "user"));
     let content = last.map_or(&Value::Null, |message| &message["content"]);
-    let prompt = match content {
+    match content {
         Value::String(text) => text.clone(),
         blocks => blocks
             .as_array()
@@ -99,9 +137,7 @@ fn script(json: &Value, headers: &http::HeaderMap) -> Script {
             .flatten()
             .filter_map(|block| block["text"].as_str())
             .collect(),
-    };
-    let tool = json["tools"][0]["name"].as_str();
-    Script::of("", &prompt, tool, json["max_tokens"].as_u64(), headers)
+    }
 }
 
 fn message(model: &str, usage: Value) -> Value {
@@ -127,43 +163,32 @@ fn stop_reason(script: &Script) -> &'static str {
     }
 }
 
-fn events(served: &Served, script: &Script, input: u64, output: u64) -> Vec<Event> {
-    let event = |data: Value| {
-        let name = data["type"].as_str().unwrap_or_default();
-        Event {
-            wire: format!("event: {name}\ndata: {data}\n\n").into(),
-            text: String::new(),
-            paced: false,
-        }
-    };
+/// The events of a stream.
+pub(super) fn events(model: &str, script: &Script, input: u64, output: u64) -> Vec<Unframed> {
     let block = match &script.tool {
         None => json!({"type": "text", "text": ""}),
         Some(tool) => json!({"type": "tool_use", "id": "toolu_lab", "name": tool, "input": {}}),
     };
     let mut events = vec![
-        event(json!({"type": "message_start", "message": message(&served.model, usage(input, 1))})),
-        event(json!({"type": "content_block_start", "index": 0, "content_block": block})),
-        event(json!({"type": "ping"})),
+        Unframed::of(json!({"type": "message_start", "message": message(model, usage(input, 1))})),
+        Unframed::of(json!({"type": "content_block_start", "index": 0, "content_block": block})),
+        Unframed::of(json!({"type": "ping"})),
     ];
     for piece in &script.pieces {
         let delta = match &script.tool {
             None => json!({"type": "text_delta", "text": piece}),
             Some(_) => json!({"type": "input_json_delta", "partial_json": piece}),
         };
-        let delta = event(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
-        events.push(Event {
-            text: piece.clone(),
-            paced: true,
-            ..delta
-        });
+        let delta = json!({"type": "content_block_delta", "index": 0, "delta": delta});
+        events.push(Unframed::piece(delta, piece));
     }
-    events.push(event(json!({"type": "content_block_stop", "index": 0})));
-    events.push(event(json!({
+    events.push(Unframed::of(json!({"type": "content_block_stop", "index": 0})));
+    events.push(Unframed::of(json!({
         "type": "message_delta",
         "delta": {"stop_reason": stop_reason(script), "stop_sequence": null},
         "usage": {"output_tokens": output},
     })));
-    events.push(event(json!({"type": "message_stop"})));
+    events.push(Unframed::of(json!({"type": "message_stop"})));
     events
 }
 

@@ -109,6 +109,21 @@ pub(super) fn anthropic_prompt(body: &Value) -> Tokens {
     tokens
 }
 
+/// Tokens of every string that is a member `name` of an object in `value`, however deep, by the stand-ins' own rule.
+pub(super) fn members(value: &Value, name: &str) -> Tokens {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, member)| match member {
+                Value::String(string) if key == name => text("", string),
+                member => self::members(member, name),
+            })
+            .sum(),
+        Value::Array(items) => items.iter().map(|item| members(item, name)).sum(),
+        _ => 0,
+    }
+}
+
 /// The texts of a `content`: a string, or blocks with `text`, or tool results with `content`.
 fn texts(content: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
     match content {

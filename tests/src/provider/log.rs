@@ -37,6 +37,7 @@ pub(crate) struct Served {
 struct Progress {
     sent: String,
     usage: Option<(Tokens, Tokens)>,
+    reasoning: Tokens,
     ended: Option<Ended>,
 }
 
@@ -115,6 +116,8 @@ pub(super) struct Request {
     pub(super) arrival: Arrival,
     /// Method and path, as sent.
     pub(super) target: String,
+    /// The query, as sent, without its question mark.
+    pub(super) query: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
     pub(super) json: Value,
@@ -139,6 +142,11 @@ impl Served {
         self.progress.lock().usage = Some((input, output));
     }
 
+    /// Keeps the reasoning that the answer told, beside input and output.
+    pub(super) fn told_reasoning(&self, reasoning: Tokens) {
+        self.progress.lock().reasoning = reasoning;
+    }
+
     /// Closes the record.
     pub(super) fn end(&self, ended: Ended) {
         self.progress.lock().ended.get_or_insert(ended);
@@ -152,6 +160,11 @@ impl Served {
     /// The usage of the whole answer by the provider's own count: input and output.
     pub(crate) fn usage(&self) -> Option<(Tokens, Tokens)> {
         self.progress.lock().usage
+    }
+
+    /// The reasoning of the whole answer by the provider's own count, not part of its output.
+    pub(crate) fn reasoning(&self) -> Tokens {
+        self.progress.lock().reasoning
     }
 
     /// How it ended; `None` while it goes on.

@@ -12,6 +12,7 @@ use super::log::{Log, Request, Served};
 use super::reply::{Body, Event, read, streamed, whole};
 use super::script::Script;
 use super::{Arrival, count};
+use crate::lab::address::MISTRAL;
 
 const CREATED: u64 = 1_760_000_000;
 
@@ -72,12 +73,14 @@ pub(super) async fn answer(
         let include_usage = json["stream_options"]["include_usage"]
             .as_bool()
             .unwrap_or_default();
-        let events = events(
-            &served,
-            &script,
-            choices,
-            include_usage.then(|| usage(input, output)),
-        );
+        let told = if served.arrival.host == MISTRAL.name {
+            Told::WithTheFinish(usage(input, output))
+        } else if include_usage {
+            Told::Apart(usage(input, output))
+        } else {
+            Told::Never
+        };
+        let events = events(&served, &script, choices, told);
         let broken = format!(
             "data: {}\n\n",
             error("The server had an error.", "server_error", "lab")
@@ -157,23 +160,37 @@ fn completion(served: &Served, script: &Script, choices: u64, usage: Value) -> V
     })
 }
 
-/// The events of a stream: role first, the pieces of every choice in turn, the finish reasons, the usage if asked for.
-fn events(served: &Served, script: &Script, choices: u64, usage: Option<Value>) -> Vec<Event> {
-    let with_usage = usage.is_some();
+/// Where in a stream the usage is told.
+enum Told {
+    /// Nowhere: it was not asked for.
+    Never,
+    /// In a chunk without choices at the end, and as null in all others.
+    Apart(Value),
+    /// In the last chunk that has a choice, as Mistral does without being asked.
+    WithTheFinish(Value),
+}
+
+/// The events of a stream: role first, the pieces of every choice in turn, the finish reasons, the usage.
+fn events(served: &Served, script: &Script, choices: u64, told: Told) -> Vec<Event> {
+    let with_usage = matches!(told, Told::Apart(_));
     let chunk = |choices: Value, usage: Value| {
         let mut chunk = json!({
             "id": "chatcmpl-lab", "object": "chat.completion.chunk", "created": CREATED, "model": served.model,
             "service_tier": "default", "system_fingerprint": "fp_lab", "choices": choices,
         });
-        if with_usage {
+        if with_usage || !usage.is_null() {
             chunk["usage"] = usage;
         }
         format!("data: {chunk}\n\n")
     };
     let choice = |index: u64, delta: Value, finish: Value| {
+        let usage = match &told {
+            Told::WithTheFinish(usage) if !finish.is_null() && index + 1 == choices => usage.clone(),
+            _ => Value::Null,
+        };
         chunk(
             json!([{"index": index, "delta": delta, "logprobs": null, "finish_reason": finish}]),
-            Value::Null,
+            usage,
         )
     };
     let plain = |wire: String| Event {
@@ -207,8 +224,8 @@ fn events(served: &Served, script: &Script, choices: u64, usage: Option<Value>) 
     for index in 0..choices {
         events.push(plain(choice(index, json!({}), json!(finish_reason(script)))));
     }
-    if let Some(usage) = usage {
-        events.push(plain(chunk(json!([]), usage)));
+    if let Told::Apart(usage) = &told {
+        events.push(plain(chunk(json!([]), usage.clone())));
     }
     events.push(plain("data: [DONE]\n\n".to_owned()));
     events

@@ -49,10 +49,12 @@ pub(super) async fn read(request: http::Request<Incoming>, arrival: Arrival) -> 
         .collect();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let target = format!("{} {}", head.method, head.uri.path());
+    let query = head.uri.query().unwrap_or_default().to_owned();
     Ok((
         Request {
             arrival,
             target,
+            query,
             headers,
             body,
             json,
@@ -96,6 +98,44 @@ pub(super) struct Event {
     pub(super) text: String,
     /// Whether to pause before it.
     pub(super) paced: bool,
+}
+
+/// An event before it is framed.
+#[derive(Debug)]
+pub(super) struct Unframed {
+    /// The document it carries.
+    pub(super) data: Value,
+    text: String,
+    paced: bool,
+}
+
+impl Unframed {
+    /// One that carries none of the answer's text.
+    pub(super) fn of(data: Value) -> Self {
+        Self {
+            data,
+            text: String::new(),
+            paced: false,
+        }
+    }
+
+    /// One that carries a piece of the answer.
+    pub(super) fn piece(data: Value, text: &str) -> Self {
+        Self {
+            data,
+            text: text.to_owned(),
+            paced: true,
+        }
+    }
+
+    /// As it is sent.
+    pub(super) fn framed(self, wire: impl Into<Bytes>) -> Event {
+        Event {
+            wire: wire.into(),
+            text: self.text,
+            paced: self.paced,
+        }
+    }
 }
 
 /// A stream of server-sent events, one after the other, paced as the script says. `error` is the provider's error event.

@@ -226,8 +226,9 @@ pub(crate) fn check_usage(record: &Value, served: &Served) -> Result<()> {
     let (input, output) = served.usage().context("the provider told no usage")?;
     let usage = &record["usage"];
     ensure!(
-        usage["input"] == input && usage["output"] == output,
-        "usage on record is {usage}, the provider counted {input} and {output}"
+        usage["input"] == input && usage["output"] == output && usage["reasoning"] == served.reasoning(),
+        "usage on record is {usage}, the provider counted {input} and {output}, {} beside it",
+        served.reasoning()
     );
     Ok(())
 }
