@@ -15,7 +15,7 @@ mod number;
 mod reader;
 mod string;
 
-pub(crate) use reader::{Kind, Reader};
+pub(crate) use reader::{Kind, Reader, document};
 pub(crate) use string::{Str, Unescaped, next_unescaped};
 pub use string::{escape_into, unescape};
 

@@ -19,6 +19,7 @@
 //! anthropic-python 2.12.0 and google-genai 3.4.0.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod anthropic;
 mod api;
 mod call;

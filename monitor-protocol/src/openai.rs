@@ -1,61 +1,88 @@
-//! OpenAI's chat completions, and what compatible servers add to them.
+//! OpenAI's API, the servers that copy it, and what self-hosted ones have beside it.
 //!
-//! Shapes: openai-python 3.54.0, `src/openai/types/chat/completion_create_params.py`, `chat_completion.py`,
-//! `chat_completion_chunk.py`, `types/completion_usage.py`.
+//! Shapes: openai-python 3.54.0, `src/openai/types/`; each module names its files.
 
+mod chat;
+mod completions;
+mod content;
+mod embeddings;
+mod input;
 mod prompt;
+mod recognise;
 mod refusal;
-mod request;
-mod response;
-mod stream;
+mod responses;
+mod stream_options;
 mod usage;
 
 use crate::{
-    Api, Call, Finish, Frame, Operation, PromptCount, ReadError, RefusalReason, Request, Response,
-    StreamEvent, shape::Shape, target::Target,
+    Call, Frame, Operation, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent,
+    shape::Shape, target::Target,
 };
 
 /// The family.
 pub(crate) struct OpenAi;
 
 impl Shape for OpenAi {
-    /// An Azure path names a deployment, which stands for the model where the body names none:
-    /// `/openai/deployments/{deployment}/chat/completions` (openai-python 3.54.0, `src/openai/lib/azure.py`).
-    fn recognise(&self, target: &Target<'_>, _at_home: bool) -> Option<Call> {
-        let is_chat = target.is("POST") && target.ends_with(&["chat", "completions"]);
-        is_chat.then(|| {
-            Call::new(Api::OpenAi, Operation::ChatCompletions)
-                .with_model(target.after("deployments").map(str::to_owned))
-        })
+    fn recognise(&self, target: &Target<'_>, at_home: bool) -> Option<Call> {
+        recognise::recognise(target, at_home)
     }
 
     fn read_request<'b>(
         &self,
-        _call: &Call,
+        call: &Call,
         _boundary: Option<&str>,
         body: &'b [u8],
     ) -> Result<Request<'b>, ReadError> {
-        request::read_request(body)
+        match call.operation {
+            Operation::Completions => completions::read_request(body),
+            Operation::Responses | Operation::CountTokens => responses::read_request(call, body),
+            Operation::Embeddings | Operation::Moderations => embeddings::read_request(body),
+            _ => chat::read_request(body),
+        }
     }
 
-    fn prompt_count(&self, _call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount {
-        prompt::prompt_count(body, request)
+    fn prompt_count(&self, call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount {
+        match call.operation {
+            Operation::ChatCompletions => prompt::chat(body, request),
+            Operation::Responses | Operation::CountTokens => prompt::responses(body, request),
+            _ => prompt::as_it_stands(request),
+        }
     }
 
-    fn read_response<'b>(&self, _call: &Call, body: &'b [u8]) -> Result<Response<'b>, ReadError> {
-        response::read_response(body)
+    fn read_response<'b>(&self, call: &Call, body: &'b [u8]) -> Result<Response<'b>, ReadError> {
+        match call.operation {
+            Operation::Responses | Operation::CountTokens => responses::read_response(body),
+            Operation::Embeddings | Operation::Moderations => embeddings::read_response(body),
+            _ => chat::read_response(body),
+        }
     }
 
-    fn read_event<'e>(&self, _call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError> {
-        stream::read_event(frame)
+    fn read_event<'e>(&self, call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError> {
+        let data = frame.data();
+        if data.is_empty() {
+            return Ok(StreamEvent::default());
+        }
+        if data.starts_with(DONE) {
+            return Ok(StreamEvent {
+                terminal: true,
+                ..StreamEvent::default()
+            });
+        }
+        match call.operation {
+            Operation::Responses => responses::read_event(data),
+            _ => chat::read_event(data),
+        }
     }
 
     fn error_document(&self, _call: &Call, reason: &RefusalReason) -> Vec<u8> {
-        refusal::error_object(reason)
+        refusal::error_document(reason)
     }
 
-    fn cut_events(&self, _call: &Call, reason: &RefusalReason) -> Vec<u8> {
-        refusal::cut(reason)
+    fn cut_events(&self, call: &Call, reason: &RefusalReason) -> Vec<u8> {
+        match call.operation {
+            Operation::Responses => refusal::cut_responses(reason),
+            _ => refusal::cut(reason),
+        }
     }
 
     fn error_message(&self, call: &Call, reason: &RefusalReason) -> Option<Vec<u8>> {
@@ -63,14 +90,5 @@ impl Shape for OpenAi {
     }
 }
 
-/// `finish_reason`: openai-python 3.54.0, `types/chat/chat_completion.py`; `error` is OpenRouter's.
-fn finish(reason: &str) -> Finish {
-    match reason {
-        "stop" => Finish::Stop,
-        "length" | "model_length" => Finish::Length,
-        "tool_calls" | "function_call" => Finish::ToolCalls,
-        "content_filter" => Finish::Filtered,
-        "error" => Finish::Error,
-        _ => Finish::Other,
-    }
-}
+/// A stream ends at data that begins so: openai-python 3.54.0, `src/openai/_streaming.py`, `Stream.__stream__`.
+const DONE: &[u8] = b"[DONE]";

@@ -117,8 +117,20 @@ mod tests {
         for (method, path) in [
             ("GET", "/v1/chat/completions"),
             ("POST", "/v1/chat/completions/chatcmpl-1"),
-            ("POST", "/v1/completions"),
-            ("POST", "/v1/embeddings"),
+            ("GET", "/v1/responses/resp_1"),
+            ("POST", "/v1/responses/resp_1/cancel"),
+            ("DELETE", "/v1/responses/resp_1"),
+            ("GET", "/v1/responses/resp_1/input_items"),
+            ("GET", "/v1/responses"),
+            ("GET", "/v1/realtime"),
+            ("POST", "/v1/realtime"),
+            ("POST", "/v1/realtime/client_secrets"),
+            ("POST", "/v1/vector_stores/vs_1/files"),
+            ("POST", "/v1/containers/c_1/files"),
+            ("GET", "/v1/files"),
+            ("GET", "/v1/batches"),
+            ("POST", "/v1/batches/b_1/cancel"),
+            ("POST", "/v1/messages/batches"),
             ("POST", "/v1/models?x=/v1/chat/completions"),
             ("POST", "/"),
             ("POST", ""),
@@ -162,6 +174,54 @@ mod tests {
             operation(Api::OpenAi, "POST", "/v1/threads/thread_1/messages"),
             Operation::Other
         );
+    }
+
+    #[test]
+    fn operations_of_openai() {
+        for (path, expected) in [
+            ("completions", Operation::Completions),
+            ("responses", Operation::Responses),
+            ("responses/compact", Operation::Responses),
+            ("responses/input_tokens", Operation::CountTokens),
+            ("embeddings", Operation::Embeddings),
+            ("moderations", Operation::Moderations),
+        ] {
+            for prefix in [
+                "/v1/",
+                "/openai/v1/",
+                "/openai/",
+                "/",
+                "/openai/deployments/my-4o/",
+                "//V1/x/../",
+            ] {
+                let path = format!("{prefix}{path}?api-version=2025-04-01-preview");
+                assert_eq!(operation(Api::OpenAi, "POST", &path), expected, "{path}");
+            }
+            let path = format!("/v1/{path}");
+            let at_guest = operation(Api::Anthropic, "POST", &path);
+            assert_eq!(at_guest, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn websockets_of_openai() {
+        let asked = |method, target, websocket| {
+            let line = RequestLine {
+                method,
+                target,
+                websocket,
+            };
+            let call = recognise(Api::OpenAi, line);
+            (call.operation, call.model, call.websocket)
+        };
+        for method in ["GET", "CONNECT"] {
+            assert_eq!(
+                asked(method, "/v1/responses", true),
+                (Operation::Responses, None, true)
+            );
+        }
+        assert_eq!(asked("GET", "/v1/chat/completions", true).0, Operation::Other);
+        assert_eq!(asked("POST", "/v1/realtime", true).0, Operation::Other);
     }
 
     #[test]

@@ -146,6 +146,13 @@ pub struct OutputLimit {
     pub span: Range<usize>,
 }
 
+impl OutputLimit {
+    /// Reads a limit; what is no number sets none.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, crate::JsonError> {
+        Ok(reader.count()?.map(|(tokens, span)| Self { tokens, span }))
+    }
+}
+
 /// Parts of a prompt that are no text. Their tokens are in no count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attachments {
@@ -198,6 +205,10 @@ pub struct Request<'b> {
     pub names: u32,
     /// How many tool calls of earlier turns are sent back.
     pub tool_calls: u32,
+    /// How many tokens of the prompt are given as numbers instead of as text.
+    pub token_ids: u64,
+    /// Whether the provider adds to the prompt what it has stored: an earlier answer, a template, a file. It is in no count.
+    pub hidden: bool,
     /// Where the tool definitions stand in the body, one span per occurrence of the key.
     pub tools: Vec<Range<usize>>,
     /// Just after the opening brace of the body, where a member can be inserted by an [`crate::Edit::json`] with an empty
@@ -240,6 +251,8 @@ impl<'b> Request<'b> {
             messages: 0,
             names: 0,
             tool_calls: 0,
+            token_ids: 0,
+            hidden: false,
             tools: Vec::new(),
             insert_at: 0,
         }

@@ -64,6 +64,10 @@ pub struct Delta<'e> {
     pub span: Range<usize>,
     /// The piece, unescaped.
     pub text: Cow<'e, str>,
+    /// Whether it is a whole text that may have been told in pieces before, as OpenAI's `….done` events have them. Where
+    /// its channel has had other pieces, it is no piece of that text: it counts for nothing, and is scanned and edited by
+    /// itself. Where not, it is the first telling.
+    pub repeat: bool,
 }
 
 impl<'e> Delta<'e> {
@@ -72,6 +76,7 @@ impl<'e> Delta<'e> {
             channel: Channel { choice, part, index },
             span: string.span(),
             text: string.text(),
+            repeat: false,
         }
     }
 }
@@ -82,6 +87,7 @@ impl fmt::Debug for Delta<'_> {
         f.debug_struct("Delta")
             .field("channel", &self.channel)
             .field("span", &self.span)
+            .field("repeat", &self.repeat)
             .finish_non_exhaustive()
     }
 }

@@ -45,6 +45,29 @@ impl<'h> Target<'h> {
         self.segments.last().map(String::as_str)
     }
 
+    /// Whether a WebSocket is asked for.
+    pub(crate) fn is_websocket(&self) -> bool {
+        self.line.websocket
+    }
+
+    /// The segment that has `after` others after it.
+    pub(crate) fn nth_back(&self, after: usize) -> Option<&str> {
+        let at = self.segments.len().checked_sub(after + 1)?;
+        self.segments.get(at).map(String::as_str)
+    }
+
+    /// The value of the query's first parameter called `name`, decoded and in lower case.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.line.target.split_once('?')?;
+        let query = query.split('#').next().unwrap_or_default();
+        let value = query.split('&').find_map(|parameter| {
+            let (key, value) = parameter.split_once('=')?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })?;
+        let decoded = percent_decode(value.as_bytes());
+        Some(String::from_utf8_lossy(&decoded).to_ascii_lowercase())
+    }
+
     /// The segment after the first that is `name`.
     pub(crate) fn after(&self, name: &str) -> Option<&str> {
         let at = self.segments.iter().position(|segment| segment == name)?;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{JsonError, JsonFault, MAX_DEPTH, Str, number, string};
+use crate::ReadError;
 
 /// What kind of value comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,23 @@ pub(crate) struct Reader<'b> {
 }
 
 type Result<T> = std::result::Result<T, JsonError>;
+
+/// Reads a document that must be one object. `member` is called after each key and must read exactly one value. Returns
+/// the offset after the opening brace.
+pub(crate) fn document<'b>(
+    body: &'b [u8],
+    member: impl FnMut(&mut Reader<'b>, Str<'b>) -> Result<()>,
+) -> std::result::Result<usize, ReadError> {
+    let mut reader = Reader::new(body)?;
+    let inside = reader.position()? + 1;
+    let is_object = reader.object(member)?;
+    reader.finish()?;
+    if is_object {
+        Ok(inside)
+    } else {
+        Err(ReadError::NotAnObject)
+    }
+}
 
 impl<'b> Reader<'b> {
     /// Begins to read a document. The whole document must be UTF-8.

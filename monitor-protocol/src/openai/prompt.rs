@@ -33,7 +33,8 @@ fn per_function(model: &str) -> i64 {
     if old { 10 } else { 7 }
 }
 
-pub(super) fn prompt_count(body: &[u8], request: &Request<'_>) -> PromptCount {
+/// The published rules for chat completions.
+pub(super) fn chat(body: &[u8], request: &Request<'_>) -> PromptCount {
     let each = |count: u32, tokens: i64| i64::from(count) * tokens;
     let mut plan = PromptCount {
         overhead: each(request.messages, PER_MESSAGE + PER_ROLE)
@@ -50,7 +51,7 @@ pub(super) fn prompt_count(body: &[u8], request: &Request<'_>) -> PromptCount {
     if request.texts.iter().any(beyond_the_rules) {
         plan.certainty = Certainty::Estimated;
     }
-    if request.attachments.total() > 0 {
+    if request.hidden || request.attachments.total() > 0 {
         plan.certainty = Certainty::UnderEstimate;
     }
     let mut functions = 0;
@@ -68,6 +69,32 @@ pub(super) fn prompt_count(body: &[u8], request: &Request<'_>) -> PromptCount {
         plan.overhead += functions * per_function(request.model.as_deref().unwrap_or_default()) + TOOLS_END;
     }
     plan
+}
+
+/// Responses are rendered as chat completions are, as far as anybody has measured; no rule is published.
+pub(super) fn responses(body: &[u8], request: &Request<'_>) -> PromptCount {
+    let mut plan = chat(body, request);
+    if plan.certainty == Certainty::Exact {
+        plan.certainty = Certainty::Estimated;
+    }
+    plan
+}
+
+/// What is not rendered as a conversation: the texts' own tokens and no more. Exact for one text and for arrays of texts or
+/// of token numbers; other members (a completion's `suffix`) are counted by an unpublished rule.
+pub(super) fn as_it_stands(request: &Request<'_>) -> PromptCount {
+    let is_plain = |text: &crate::Text<'_>| !text.counted || text.place == Place::Message;
+    PromptCount {
+        overhead: i64::try_from(request.token_ids).unwrap_or(i64::MAX),
+        extra: Vec::new(),
+        certainty: if request.hidden || request.attachments.total() > 0 {
+            Certainty::UnderEstimate
+        } else if request.texts.iter().all(is_plain) {
+            Certainty::Exact
+        } else {
+            Certainty::Estimated
+        },
+    }
 }
 
 /// A tool (`{"type": …, "function": {…}}` or `"custom"`), or a legacy function without the envelope.

@@ -1,5 +1,10 @@
 //! OpenAI chat completions and its compatible servers.
 
+#[path = "openai/prompts.rs"]
+mod prompts;
+#[path = "openai/responses.rs"]
+mod responses;
+
 use monitor_protocol::*;
 
 use crate::reading::{fixture, read_fixture, usage};
@@ -131,6 +136,10 @@ fn cumulative_usage_is_not_summed() {
 fn audio_tokens_are_in_the_totals_and_the_transcript_is_text() {
     let reading = read_fixture("openai/chat_completions/stream_audio.sse");
     assert_eq!(reading.usage, usage(30, 0, 0, 70, 0));
+    assert_eq!(
+        (reading.modalities.input_audio, reading.modalities.output_audio),
+        (21, 55)
+    );
     assert_eq!(reading.text(0, Part::Transcript, 0), "Good day");
 }
 

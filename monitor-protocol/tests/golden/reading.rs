@@ -79,7 +79,10 @@ pub(crate) fn framing_of(name: &str) -> Framing {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) texts: BTreeMap<Channel, String>,
+    /// Texts that repeat one told before.
+    pub(crate) repeats: Vec<String>,
     pub(crate) usage: Option<Usage>,
+    pub(crate) modalities: Modalities,
     pub(crate) model: Option<String>,
     pub(crate) finish: Vec<Finish>,
     pub(crate) events: Vec<(String, Vec<u8>)>,
@@ -115,6 +118,10 @@ pub(crate) fn read_stream(call: &Call, framing: Framing, chunks: &[&[u8]]) -> Re
                     delta.text,
                     "the span is the text's"
                 );
+                if delta.repeat && reading.texts.contains_key(&delta.channel) {
+                    reading.repeats.push(delta.text.clone().into_owned());
+                    continue;
+                }
                 reading
                     .texts
                     .entry(delta.channel)
@@ -137,6 +144,7 @@ pub(crate) fn read_stream(call: &Call, framing: Framing, chunks: &[&[u8]]) -> Re
         }
     }
     reading.usage = counters.map(|counters| counters.usage());
+    reading.modalities = counters.map(|counters| counters.modalities()).unwrap_or_default();
     reading.remainder = decoder.remainder().to_vec();
     raw.extend_from_slice(&reading.remainder);
     assert!(

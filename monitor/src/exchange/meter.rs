@@ -112,6 +112,11 @@ impl Spending {
         self.meters[at].1.push(text);
     }
 
+    /// Whether a piece of this text has been counted.
+    pub(super) fn counts(&self, channel: Channel) -> bool {
+        self.meters.iter().any(|(known, _)| *known == channel)
+    }
+
     /// Takes the provider's own figures.
     pub(super) fn provider(&mut self, counters: UsageCounters) {
         self.counters = Some(self.counters.map_or(counters, |known| known.merge(counters)));

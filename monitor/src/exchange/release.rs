@@ -4,15 +4,17 @@
 //!    and up to where the text is decided.
 //! 2. Events wait in order. The first is let go when all its pieces are decided; a finding that lies over several events
 //!    leaves its placeholder in the first and nothing in the others. An event without findings keeps its bytes.
-//! 3. When the text of a channel can be taken to have ended (another part of the same answer begins, the answer
+//! 3. A whole text that repeats what its channel has told in pieces is scanned at once and by itself; what was found in
+//!    the pieces is found in it again, and is replaced there too without being noted twice.
+//! 4. When the text of a channel can be taken to have ended (another part of the same answer begins, the answer
 //!    finishes), what its windows still hold is decided as it stands, so that nothing waits for text that will not come.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
-use monitor_content::{Finding, MAX_HOLD_BYTES, Window};
-use monitor_protocol::{Channel, Edit, EditError, Frame, StreamEvent};
+use monitor_content::{Finding, MAX_HOLD_BYTES, Window, redact};
+use monitor_protocol::{Channel, Delta, Edit, EditError, Frame, StreamEvent};
 use smallvec::SmallVec;
 
 use super::inspect::{make_disjoint, substitute};
@@ -32,6 +34,7 @@ pub(super) struct Release {
     queued_bytes: usize,
     /// Of the event that was scanned last, for [`Release::queue`].
     pieces: SmallVec<[Piece; 1]>,
+    repeats: SmallVec<[(Range<usize>, String); 0]>,
     echoes: SmallVec<[Range<usize>; 0]>,
 }
 
@@ -47,6 +50,8 @@ struct Text {
 struct Held {
     event: Frame,
     pieces: SmallVec<[Piece; 1]>,
+    /// Repeats with findings: their spans, and what is to stand there.
+    repeats: SmallVec<[(Range<usize>, String); 0]>,
     echoes: SmallVec<[Range<usize>; 0]>,
 }
 
@@ -66,6 +71,7 @@ impl Release {
             queue: VecDeque::new(),
             queued_bytes: 0,
             pieces: SmallVec::new(),
+            repeats: SmallVec::new(),
             echoes: SmallVec::new(),
         }
     }
@@ -79,8 +85,18 @@ impl Release {
         found: &mut Vec<(usize, Finding)>,
     ) -> bool {
         self.pieces.clear();
+        self.repeats.clear();
         self.echoes.clone_from(&read.echoes);
         for delta in &read.deltas {
+            let told = self
+                .channels
+                .iter()
+                .position(|text| text.channel == delta.channel);
+            if let Some(index) = told.filter(|_| delta.repeat) {
+                self.decide(index, found);
+                self.repeat(delta, found);
+                continue;
+            }
             let Some(index) = self.channel(delta.channel) else {
                 return false;
             };
@@ -97,6 +113,9 @@ impl Release {
                 range,
                 span: delta.span.clone(),
             });
+            if delta.repeat {
+                self.decide(index, found);
+            }
         }
         let over = self.queued_bytes + event.raw().len() > QUEUE_BYTES;
         if over || read.finish.is_some() || read.terminal || read.error {
@@ -105,14 +124,34 @@ impl Release {
         true
     }
 
+    /// Scans a text that was told before. What is to be replaced has been noted then; what blocks has not been passed on then,
+    /// and is something new.
+    fn repeat(&mut self, delta: &Delta<'_>, found: &mut Vec<(usize, Finding)>) {
+        let mut replace = Vec::new();
+        for (rule, scan) in self.scans.iter().enumerate() {
+            let mut findings = Vec::new();
+            scan.detectors.scan(&delta.text, &mut findings);
+            if scan.blocks() {
+                found.extend(findings.into_iter().map(|finding| (rule, finding)));
+            } else if scan.redacts() {
+                replace.extend(findings);
+            }
+        }
+        if !replace.is_empty() {
+            make_disjoint(&mut replace);
+            self.repeats
+                .push((delta.span.clone(), redact(&delta.text, &replace)));
+        }
+    }
+
     /// Puts the event that was scanned last in the queue.
     pub(super) fn queue(&mut self, event: Frame) {
         self.queued_bytes += event.raw().len();
-        let (pieces, echoes) = (std::mem::take(&mut self.pieces), std::mem::take(&mut self.echoes));
         self.queue.push_back(Held {
             event,
-            pieces,
-            echoes,
+            pieces: std::mem::take(&mut self.pieces),
+            repeats: std::mem::take(&mut self.repeats),
+            echoes: std::mem::take(&mut self.echoes),
         });
     }
 
@@ -217,7 +256,7 @@ impl Release {
     }
 
     fn edited(&self, held: &Held) -> Result<Bytes, EditError> {
-        let mut texts: SmallVec<[(Range<usize>, String); 1]> = SmallVec::new();
+        let mut texts: SmallVec<[(Range<usize>, String); 1]> = held.repeats.iter().cloned().collect();
         for piece in &held.pieces {
             let replace = &self.channels[piece.text].replace;
             let touched = replace
@@ -257,4 +296,73 @@ fn replaced<'f>(piece: &str, offset: usize, findings: impl Iterator<Item = &'f F
         out.push_str(piece.get(at..).unwrap_or_default());
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use monitor_content::Detectors;
+    use monitor_protocol::{Api, Call, Operation, SseEvent, read_event};
+
+    use super::*;
+    use crate::config::Action;
+
+    fn scans(action: Action) -> [Scan; 1] {
+        [Scan {
+            policy: "p".into(),
+            enforce: true,
+            detectors: Arc::new(Detectors::compile(&["pii.*"]).unwrap()),
+            action,
+        }]
+    }
+
+    /// A text told in pieces and then whole three times: its own event, its item's, the response's.
+    const EVENTS: [&str; 5] = [
+        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"card 4111 1111"}"#,
+        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":" 1111 1111 ok"}"#,
+        r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"card 4111 1111 1111 1111 ok"}"#,
+        r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":"card 4111 1111 1111 1111 ok","logprobs":[{"token":"4111"}]}]}}"#,
+        r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"card 4111 1111 1111 1111 ok"}]}]}}"#,
+    ];
+
+    fn run(release: &mut Release, events: &[&str]) -> (Vec<(usize, Finding)>, String) {
+        let call = Call::new(Api::OpenAi, Operation::Responses);
+        let (mut found, mut out) = (Vec::new(), Vec::new());
+        for data in events {
+            let event = Frame::Sse(SseEvent::parse(format!("data: {data}\n\n").into()));
+            let read = read_event(&call, &event).unwrap();
+            assert!(release.scan(&event, &read, &mut found));
+            drop(read);
+            release.queue(event);
+            release.drain(&mut out).unwrap();
+        }
+        (found, String::from_utf8(out.concat()).unwrap())
+    }
+
+    #[test]
+    fn an_edited_text_is_not_readable_where_it_is_repeated() {
+        let mut release = Release::new(&scans(Action::Redact));
+        let (found, out) = run(&mut release, &EVENTS);
+        assert_eq!(found.len(), 1, "noted once");
+        assert!(!out.contains("4111") && !out.contains("1111"), "{out}");
+        assert_eq!(out.matches("card [REDACTED:credit_card]").count(), 4, "{out}");
+        assert_eq!(out.matches("data: ").count(), EVENTS.len());
+    }
+
+    #[test]
+    fn a_repeat_of_what_was_never_told_is_the_first_telling() {
+        let mut release = Release::new(&scans(Action::Redact));
+        let (found, out) = run(&mut release, &EVENTS[2..]);
+        assert_eq!(found.len(), 1);
+        assert!(!out.contains("1111"), "{out}");
+    }
+
+    #[test]
+    fn a_repeat_that_says_something_else_is_blocked() {
+        let mut release = Release::new(&scans(Action::Block));
+        let harmless = EVENTS[0].replace("4111 1111", "none");
+        let (found, _) = run(&mut release, &[&harmless, EVENTS[2]]);
+        assert_eq!(found.len(), 1);
+    }
 }

@@ -171,7 +171,9 @@ impl Exchange {
         }
         if let Some(spending) = &mut self.spending {
             for delta in &read.deltas {
-                spending.add(delta.channel, &delta.text);
+                if !(delta.repeat && spending.counts(delta.channel)) {
+                    spending.add(delta.channel, &delta.text);
+                }
             }
             if let Some(counters) = read.usage {
                 spending.provider(counters);

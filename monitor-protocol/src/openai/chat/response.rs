@@ -2,52 +2,39 @@
 
 use std::ops::Range;
 
+use super::super::usage;
 use crate::{
-    JsonError, Part, ReadError, Response, ResponseText,
-    json::{Kind, Reader, Str},
+    Channel, Finish, JsonError, Part, ReadError, Response,
+    answer::Answer,
+    json::{Kind, Reader, Str, document},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-pub(super) fn read_response(body: &[u8]) -> std::result::Result<Response<'_>, ReadError> {
-    let mut reader = Reader::new(body)?;
+pub(in crate::openai) fn read_response(body: &[u8]) -> std::result::Result<Response<'_>, ReadError> {
     let mut response = Response::default();
-    let is_object = reader.object(|reader, key| match &*key.text() {
-        "choices" => choices(reader, &mut response),
-        "model" => {
-            response.model = reader.string()?.map(|model| model.text());
-            Ok(())
-        }
-        "usage" => {
-            let start = reader.position()?;
-            if let Some(counters) = super::usage::read(reader)? {
-                response.usage = Some(response.usage.unwrap_or_default().merge(counters));
-                response.usage_raw = Some(reader.slice(start..reader.offset()));
-            }
-            Ok(())
-        }
-        "error" => {
-            response.error |= reader.peek()? != Kind::Null;
-            reader.skip().map(drop)
-        }
+    let mut choices_seen = 0;
+    document(body, |reader, key| match &*key.text() {
+        "choices" => choices(reader, &mut response, &mut choices_seen),
+        "model" => response.read_model(reader),
+        "usage" => response.read_usage(reader, usage::read),
+        "error" => response.read_error(reader),
         _ => reader.skip().map(drop),
     })?;
-    reader.finish()?;
-    if is_object {
-        Ok(response)
-    } else {
-        Err(ReadError::NotAnObject)
-    }
+    Ok(response)
 }
 
-/// `choices`. The `index` may stand after the message, so it is written into the texts at the end of the choice.
-fn choices<'b>(reader: &mut Reader<'b>, response: &mut Response<'b>) -> Result<()> {
-    let mut position = 0;
+/// `choices`, of an answer or a chunk.
+pub(super) fn choices<'b>(
+    reader: &mut Reader<'b>,
+    answer: &mut impl Answer<'b>,
+    seen: &mut u32,
+) -> Result<()> {
     reader
         .array(|reader| {
-            let first = response.texts.len();
-            let mut choice = position;
-            position += 1;
+            let first = answer.texts();
+            let mut choice = *seen;
+            *seen += 1;
             reader.object(|reader, key| match &*key.text() {
                 "index" => {
                     if let Some((index, _)) = reader.count()? {
@@ -55,55 +42,46 @@ fn choices<'b>(reader: &mut Reader<'b>, response: &mut Response<'b>) -> Result<(
                     }
                     Ok(())
                 }
-                "message" | "delta" => {
-                    let Response { texts, echoes, .. } = response;
-                    message(
-                        reader,
-                        &mut |string, part, index| texts.push(ResponseText::new(string, 0, part, index)),
-                        &mut |span| echoes.push(span),
-                    )
-                }
+                "message" | "delta" => message(reader, answer),
+                // Of a legacy completion.
+                "text" => one(reader, Part::Text, 0, answer),
                 "finish_reason" => {
                     if let Some(reason) = reader.string()? {
-                        response.finish = Some(super::finish(&reason.text()));
+                        answer.set_finish(finish(&reason.text()));
                     }
                     Ok(())
                 }
-                "logprobs" => {
-                    let is_null = reader.peek()? == Kind::Null;
-                    let span = reader.skip()?;
-                    if !is_null {
-                        response.echoes.push(span);
-                    }
-                    Ok(())
-                }
+                "logprobs" => answer.read_echo(reader),
                 _ => reader.skip().map(drop),
             })?;
-            for text in response.texts.iter_mut().skip(first) {
-                text.channel.choice = choice;
-            }
+            answer.set_choice(first, choice);
             Ok(())
         })
         .map(drop)
 }
 
-/// Takes a text: its string, part, and index within the part.
-pub(super) type Found<'f, 'b> = &'f mut dyn FnMut(Str<'b>, Part, u32);
+/// `finish_reason`: openai-python 3.54.0, `types/chat/chat_completion.py`; `error` is OpenRouter's.
+fn finish(reason: &str) -> Finish {
+    match reason {
+        "stop" => Finish::Stop,
+        "length" | "model_length" => Finish::Length,
+        "tool_calls" | "function_call" => Finish::ToolCalls,
+        "content_filter" => Finish::Filtered,
+        "error" => Finish::Error,
+        _ => Finish::Other,
+    }
+}
 
 /// A `message`, or the `delta` of a chunk: the same members.
 ///
 /// `reasoning_content` (DeepSeek, xAI, vLLM) and `reasoning` (OpenRouter, Groq, Cerebras, Together) are the thinking;
 /// OpenRouter's `reasoning_details` repeats it and counts as an echo when one of the others is there.
-pub(super) fn message<'b>(
-    reader: &mut Reader<'b>,
-    found: Found<'_, 'b>,
-    echo: &mut dyn FnMut(Range<usize>),
-) -> Result<()> {
+fn message<'b>(reader: &mut Reader<'b>, answer: &mut impl Answer<'b>) -> Result<()> {
     let mut reasoning = None;
     let mut details: Option<(Range<usize>, Vec<Str<'b>>)> = None;
     reader.object(|reader, key| match &*key.text() {
-        "content" => content(reader, found),
-        "refusal" => one(reader, Part::Refusal, 0, found),
+        "content" => content(reader, answer),
+        "refusal" => one(reader, Part::Refusal, 0, answer),
         name @ ("reasoning_content" | "reasoning") => {
             let is_string = reader.peek()? == Kind::String;
             let start = reader.position()?;
@@ -113,11 +91,11 @@ pub(super) fn message<'b>(
             match reasoning {
                 // Some servers send both, equal.
                 Some((first, raw)) if first != (name == "reasoning") && raw == string.raw => {
-                    echo(start..reader.offset());
+                    answer.echo(start..reader.offset());
                 }
                 _ => {
                     reasoning = Some((name == "reasoning", string.raw));
-                    found(string, Part::Reasoning, 0);
+                    answer.text(string, told(Part::Reasoning, 0), false);
                 }
             }
             Ok(())
@@ -143,60 +121,66 @@ pub(super) fn message<'b>(
             let mut position = 0;
             reader
                 .array(|reader| {
-                    tool_call(reader, position, found)?;
+                    tool_call(reader, position, answer)?;
                     position += 1;
                     Ok(())
                 })
                 .map(drop)
         }
-        "function_call" => tool_call(reader, 0, found),
+        "function_call" => tool_call(reader, 0, answer),
         "audio" => reader
             .object(|reader, key| match &*key.text() {
-                "transcript" => one(reader, Part::Transcript, 0, found),
+                "transcript" => one(reader, Part::Transcript, 0, answer),
                 _ => reader.skip().map(drop),
             })
             .map(drop),
-        "annotations" => strings_of(reader, Part::Citation, found),
+        "annotations" => strings_of(reader, Part::Citation, answer),
         _ => reader.skip().map(drop),
     })?;
     match (reasoning, details) {
-        (Some(_), Some((span, strings))) if !strings.is_empty() => echo(span),
+        (Some(_), Some((span, strings))) if !strings.is_empty() => answer.echo(span),
         (None, Some((_, strings))) => strings
             .into_iter()
-            .for_each(|string| found(string, Part::Reasoning, 0)),
+            .for_each(|string| answer.text(string, told(Part::Reasoning, 0), false)),
         _ => {}
     }
     Ok(())
 }
 
-fn one<'b>(reader: &mut Reader<'b>, part: Part, index: u32, found: Found<'_, 'b>) -> Result<()> {
+/// A channel whose choice is written in later.
+fn told(part: Part, index: u32) -> Channel {
+    let choice = 0;
+    Channel { choice, part, index }
+}
+
+fn one<'b>(reader: &mut Reader<'b>, part: Part, index: u32, answer: &mut impl Answer<'b>) -> Result<()> {
     if let Some(string) = reader.string()? {
-        found(string, part, index);
+        answer.text(string, told(part, index), false);
     }
     Ok(())
 }
 
-fn strings_of<'b>(reader: &mut Reader<'b>, part: Part, found: Found<'_, 'b>) -> Result<()> {
+fn strings_of<'b>(reader: &mut Reader<'b>, part: Part, answer: &mut impl Answer<'b>) -> Result<()> {
     reader.array(|reader| {
         reader.strings(&mut |key| key.text() != "type", &mut |string| {
-            found(string, part, 0)
+            answer.text(string, told(part, 0), false);
         })
     })?;
     Ok(())
 }
 
 /// `content`: a string, or (Mistral's reasoning models) an array of `text` and `thinking` parts.
-fn content<'b>(reader: &mut Reader<'b>, found: Found<'_, 'b>) -> Result<()> {
+fn content<'b>(reader: &mut Reader<'b>, answer: &mut impl Answer<'b>) -> Result<()> {
     if reader.peek()? != Kind::Array {
-        return one(reader, Part::Text, 0, found);
+        return one(reader, Part::Text, 0, answer);
     }
     reader
         .array(|reader| {
             reader
                 .object(|reader, key| match &*key.text() {
-                    "text" => one(reader, Part::Text, 0, found),
+                    "text" => one(reader, Part::Text, 0, answer),
                     "thinking" => reader.strings(&mut |key| key.text() != "type", &mut |string| {
-                        found(string, Part::Reasoning, 0);
+                        answer.text(string, told(Part::Reasoning, 0), false);
                     }),
                     _ => reader.skip().map(drop),
                 })
@@ -207,7 +191,7 @@ fn content<'b>(reader: &mut Reader<'b>, found: Found<'_, 'b>) -> Result<()> {
 
 /// A tool call, whole or a piece of one: `index`, `function` {`name`, `arguments`}, `custom` {`name`, `input`}, or the
 /// legacy form without the envelope.
-fn tool_call<'b>(reader: &mut Reader<'b>, position: u32, found: Found<'_, 'b>) -> Result<()> {
+fn tool_call<'b>(reader: &mut Reader<'b>, position: u32, answer: &mut impl Answer<'b>) -> Result<()> {
     let mut index = position;
     let mut strings: smallvec::SmallVec<[(Str<'b>, Part); 2]> = smallvec::SmallVec::new();
     reader.object(|reader, key| match &*key.text() {
@@ -223,7 +207,7 @@ fn tool_call<'b>(reader: &mut Reader<'b>, position: u32, found: Found<'_, 'b>) -
         name => called(reader, name, &mut strings),
     })?;
     for (string, part) in strings {
-        found(string, part, index);
+        answer.text(string, told(part, index), false);
     }
     Ok(())
 }

@@ -1,0 +1,106 @@
+//! The content of a message in a request: the same parts in chat completions, responses and realtime.
+
+use crate::{
+    JsonError, Place, Request, Role,
+    json::{Kind, Reader},
+    request::{KeyUse, unknown_key},
+};
+
+type Result<T> = std::result::Result<T, JsonError>;
+
+/// Lists the next value: one text if it is a string, all strings in it if not. `true` if it is a string.
+pub(super) fn push<'b>(
+    reader: &mut Reader<'b>,
+    request: &mut Request<'b>,
+    place: Place,
+    counted: bool,
+) -> Result<bool> {
+    if reader.peek()? == Kind::String {
+        if let Some(string) = reader.string()? {
+            request.push(string, Role::Unstated, place, counted);
+        }
+        return Ok(true);
+    }
+    request.push_all(reader, place, counted, unknown_key)?;
+    Ok(false)
+}
+
+/// `content`, or what a tool answered: a string, a part, or an array of either.
+pub(super) fn content<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -> Result<()> {
+    match reader.peek()? {
+        Kind::Array => reader.array(|reader| content(reader, request, place)).map(drop),
+        Kind::Object => part(reader, request, place),
+        _ => push(reader, request, place, true).map(drop),
+    }
+}
+
+/// One part, by what it holds and not by its `type`: a server may read `text` whatever the type says.
+///
+/// Shapes: openai-python 3.54.0, `types/chat/chat_completion_content_part_param.py`,
+/// `types/responses/response_input_content_param.py`, `types/realtime/realtime_conversation_item_user_message.py`.
+fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -> Result<()> {
+    let attachments = request.attachments;
+    reader.object(|reader, key| {
+        match &*key.text() {
+            "text" | "refusal" | "input_text" | "transcript" | "stdout" | "stderr" => {
+                push(reader, request, place, true)?;
+            }
+            // Mistral's thinking part: a list of text parts.
+            "thinking" => request.push_all(reader, Place::Reasoning, true, part_key)?,
+            "image_url" | "image" | "video_url" => {
+                request.attachments.images = request.attachments.images.saturating_add(1);
+                reader.skip()?;
+            }
+            // Base64 data in any of them.
+            "input_audio" | "audio_url" | "audio" => {
+                request.attachments.audio = request.attachments.audio.saturating_add(1);
+                reader.skip()?;
+            }
+            "file" => {
+                request.attachments.files = request.attachments.files.saturating_add(1);
+                file(reader, request)?;
+            }
+            "file_data" | "file_id" | "file_url" => {
+                request.attachments.files = attachments.files.saturating_add(1);
+                reader.skip()?;
+            }
+            "filename" => {
+                push(reader, request, Place::Document, true)?;
+            }
+            "type"
+            | "cache_control"
+            | "prompt_cache_breakpoint"
+            | "detail"
+            | "logprobs"
+            | "encrypted_content"
+            | "outcome" => {
+                reader.skip()?;
+            }
+            _ => request.push_all(reader, Place::Other, false, unknown_key)?,
+        }
+        Ok(())
+    })?;
+    // An image may name a `file_id` as well: one attachment, not two.
+    if request.attachments.images > attachments.images {
+        request.attachments.files = attachments.files;
+    }
+    Ok(())
+}
+
+fn part_key(key: &str) -> KeyUse {
+    if key == "type" {
+        KeyUse::Skip
+    } else {
+        unknown_key(key)
+    }
+}
+
+/// A file's name is read by the model; its data is base64, its id a reference.
+fn file<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+    reader
+        .object(|reader, key| match &*key.text() {
+            "filename" => push(reader, request, Place::Document, true).map(drop),
+            _ => reader.skip().map(drop),
+        })
+        .map(drop)
+}
