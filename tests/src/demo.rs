@@ -74,7 +74,8 @@ impl Demo {
         steps.next("starting three workloads and an ordinary HTTPS connection");
         let (python, programs) = clients()?;
         let chat_bot = Launch::new("chat-bot", &python)
-            .args([programs.join("openai_chat.py")])
+            .args([programs.join("openai_client.py")])
+            .args(["chat"])
             .args([
                 "--stream",
                 "--include-usage",
@@ -86,7 +87,8 @@ impl Demo {
             .args(["--prompt", "Write 40 words about what a weir does to a river."])
             .trust(&trust);
         let research_agent = Launch::new("research-agent", &python)
-            .args([programs.join("anthropic_chat.py")])
+            .args([programs.join("anthropic_client.py")])
+            .args(["messages"])
             .args(["--stream", "--header", "x-lab-delay-ms=4"])
             .args(["--prompt", "Write 3000 words on the history of flow measurement."])
             .netns(&second)

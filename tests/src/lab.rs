@@ -40,6 +40,8 @@ pub(crate) struct Lab {
     pub(crate) plan: AddressPlan,
     /// The cgroup that the agent attaches to; all of the lab's processes live in its children.
     pub(crate) cgroup: Cgroup,
+    /// A cgroup beside it, of processes that no agent sees.
+    pub(crate) outside: Cgroup,
     /// The lab's certificate authority.
     pub(crate) authority: Arc<Authority>,
     /// What the stand-in providers received and sent.
@@ -57,6 +59,7 @@ impl Lab {
         let slot = Slot::take()?;
         let plan = AddressPlan::of(slot.number());
         let cgroup = Cgroup::create(&slot.name())?;
+        let outside = Cgroup::create(&slot.outside_name())?;
         let internet = Netns::create(&format!("{}-inet", slot.name()))?;
         for address in plan.services() {
             internet.add_address(&address)?;
@@ -72,6 +75,7 @@ impl Lab {
         let lab = Self {
             plan,
             cgroup,
+            outside,
             authority,
             log,
             golden,

@@ -10,6 +10,7 @@ mod curl;
 mod identity;
 mod operate;
 mod privacy;
+mod protocols;
 mod restart;
 mod runner;
 mod sdk;
@@ -20,7 +21,7 @@ mod streams;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use runner::{Test, run_all};
+use runner::{Plan, Test};
 pub(crate) use stage::clients;
 
 /// A suite to run.
@@ -35,12 +36,23 @@ pub(crate) struct Suite {
 impl Suite {
     /// Runs it; an error when a test failed.
     pub(crate) async fn run(self) -> Result<()> {
-        let (policies, tests) = match self.name.as_str() {
-            "main" => (stage::policies(), main_tests()),
-            "identity" => (identity::policies(), identity::tests()),
-            other => bail!("no suite named {other}; there are: main, identity"),
+        let plan = match self.name.as_str() {
+            "main" => Plan {
+                suite: "main",
+                policies: stage::policies(),
+                tests: main_tests(),
+                at_once: 1,
+            },
+            "identity" => Plan {
+                suite: "identity",
+                policies: identity::policies(),
+                tests: identity::tests(),
+                at_once: 1,
+            },
+            "protocols" => protocols::plan(self.filter.as_deref()),
+            other => bail!("no suite named {other}; there are: main, identity, protocols"),
         };
-        run_all(&self.name, policies, tests, self.filter.as_deref()).await
+        plan.run(self.filter.as_deref()).await
     }
 }
 

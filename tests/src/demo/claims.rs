@@ -24,7 +24,9 @@ pub(super) fn check(told: &Told) -> usize {
         .collect();
     let budget = &told.budget;
     let error = &told.research_report["error"];
-    let text = told.research_report["text"][0].as_str().unwrap_or_default();
+    let text = told.research_report["answer"]["text"][0]
+        .as_str()
+        .unwrap_or_default();
     let claims = [
         (
             format!("{} exchanges, each attributed exactly to its process, user, program, cgroup and namespace", told.exchanges.len()),
@@ -38,9 +40,9 @@ pub(super) fn check(told: &Told) -> usize {
             format!(
                 "the research agent was stopped in mid-stream after {} words: {}",
                 text.split(' ').count(),
-                error["class"].as_str().unwrap_or("no exception")
+                error["type"].as_str().unwrap_or("no exception")
             ),
-            verdicts(&research, "cut") && !text.is_empty() && error["class"].is_string(),
+            verdicts(&research, "cut") && !text.is_empty() && error["type"].is_string(),
         ),
         (
             format!("its budget of {} tokens was kept: {} settled, at most {} settled and reserved", budget.limit, budget.settled, budget.peak_outstanding),

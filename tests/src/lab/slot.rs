@@ -79,6 +79,11 @@ impl Slot {
         slot_name(self.number)
     }
 
+    /// The name of the cgroup that no agent attaches to.
+    pub(crate) fn outside_name(&self) -> String {
+        outside_name(self.number)
+    }
+
     /// The lab's own directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
@@ -97,6 +102,10 @@ fn slot_name(number: u8) -> String {
     format!("weir-lab-{number}")
 }
 
+fn outside_name(number: u8) -> String {
+    format!("{}-outside", slot_name(number))
+}
+
 fn slot_dir(number: u8) -> PathBuf {
     Path::new(SLOTS_DIR).join(number.to_string())
 }
@@ -105,6 +114,7 @@ fn slot_dir(number: u8) -> PathBuf {
 fn remove(number: u8) -> Result<()> {
     let name = slot_name(number);
     cgroup::remove(&name)?;
+    cgroup::remove(&outside_name(number))?;
     netns::remove_all(&name, number)?;
     pins::remove_all(&name)?;
     let dir = slot_dir(number);

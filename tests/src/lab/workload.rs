@@ -20,6 +20,15 @@ const EXEC_WITHIN: Duration = Duration::from_secs(20);
 /// How long any one workload of the tests may run.
 const FINISH_WITHIN: Duration = Duration::from_secs(180);
 
+/// Where programs look for the certificates they trust.
+const TRUST_VARIABLES: [&str; 5] = [
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+];
+
 /// How to start one workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -28,6 +37,7 @@ pub(crate) struct Launch {
     uid: Option<u32>,
     trust: Option<PathBuf>,
     own_run: bool,
+    outside: bool,
     command: Vec<OsString>,
 }
 
@@ -66,6 +76,7 @@ impl Launch {
             uid: None,
             trust: None,
             own_run: false,
+            outside: false,
             command: vec![program.into()],
         }
     }
@@ -88,7 +99,13 @@ impl Launch {
         self
     }
 
-    /// The bundle it trusts, in the variables that OpenSSL, curl and Python read.
+    /// Runs it where no agent sees it.
+    pub(crate) fn outside(mut self) -> Self {
+        self.outside = true;
+        self
+    }
+
+    /// The bundle it trusts, in the variables that OpenSSL, curl, Python's requests, botocore and Node read.
     pub(crate) fn trust(mut self, bundle: &Path) -> Self {
         self.trust = Some(bundle.to_owned());
         self
@@ -102,7 +119,8 @@ impl Launch {
 
     /// Starts it and waits until its program runs.
     pub(crate) async fn start(self, lab: &Lab) -> Result<Workload> {
-        let cgroup = lab.cgroup.child(&self.name)?;
+        let parent = if self.outside { &lab.outside } else { &lab.cgroup };
+        let cgroup = parent.child(&self.name)?;
         let mut command = Command::new(env::current_exe()?);
         command.arg(entry::SUBCOMMAND).arg("--cgroup").arg(cgroup.path());
         command.arg("--resolv-conf").arg(lab.resolv_conf());
@@ -126,7 +144,9 @@ impl Launch {
             ("PYTHONDONTWRITEBYTECODE", "1"),
         ]);
         if let Some(bundle) = &self.trust {
-            command.env("SSL_CERT_FILE", bundle).env("CURL_CA_BUNDLE", bundle);
+            for name in TRUST_VARIABLES {
+                command.env(name, bundle);
+            }
         }
         command
             .stdin(Stdio::null())

@@ -22,6 +22,8 @@ pub(crate) struct Log {
 pub(crate) struct Served {
     /// Where it came from.
     pub(crate) arrival: Arrival,
+    /// Method and path.
+    pub(crate) target: String,
     /// Header lines in order of arrival, names lower-case.
     pub(crate) headers: Vec<(String, String)>,
     /// The body as received.
@@ -88,6 +90,13 @@ impl Log {
             .collect()
     }
 
+    /// Exchanges whose request carried this key in a header and this text in its body.
+    pub(crate) fn of(&self, key: &str, text: &str) -> Vec<Arc<Served>> {
+        let mut found = self.containing(text);
+        found.retain(|served| served.headers.iter().any(|(_, value)| value.contains(key)));
+        found
+    }
+
     /// Starts the record of a request whose body says which model and whether to stream.
     pub(super) fn begin(&self, request: Request) -> Arc<Served> {
         let model = request.json["model"].as_str().unwrap_or_default().to_owned();
@@ -101,6 +110,7 @@ impl Log {
             model,
             stream,
             arrival: request.arrival,
+            target: request.target,
             headers: request.headers,
             body: request.body,
             progress: Mutex::default(),

@@ -40,7 +40,7 @@ async fn denied(stage: Arc<Stage>) -> Result<()> {
         };
         let (truth, report) = stage.report(launch).await?;
         ensure!(
-            report["error"]["class"] == "RateLimitError" && report["error"]["status"] == 429,
+            report["error"]["type"] == "RateLimitError" && report["error"]["status"] == 429,
             "{report}"
         );
         ensure!(
@@ -66,7 +66,7 @@ async fn openai_cut(stage: Arc<Stage>) -> Result<()> {
     let prompt = format!("Write 2000 words ({tag})");
     let arguments = ["--stream", "--prompt", &prompt, "--header", "x-lab-delay-ms=2"];
     let (truth, report) = stage.report(stage.openai(tag, &arguments)?).await?;
-    ensure!(report["error"]["class"] == "APIError", "{report}");
+    ensure!(report["error"]["type"] == "APIError", "{report}");
     cut(&stage, tag, &report, &stage.exchange(&truth).await?).await
 }
 
@@ -76,7 +76,7 @@ async fn anthropic_cut(stage: Arc<Stage>) -> Result<()> {
     let arguments = ["--stream", "--prompt", &prompt, "--header", "x-lab-delay-ms=2"];
     let (truth, report) = stage.report(stage.anthropic(tag, &arguments)?).await?;
     ensure!(
-        report["error"]["class"] == "APIStatusError" || report["error"]["class"] == "RateLimitError",
+        report["error"]["type"] == "APIStatusError" || report["error"]["type"] == "RateLimitError",
         "{report}"
     );
     cut(&stage, tag, &report, &stage.exchange(&truth).await?).await
@@ -84,7 +84,7 @@ async fn anthropic_cut(stage: Arc<Stage>) -> Result<()> {
 
 /// What holds of every cut: the client got part of the answer, the record says so, the limit was kept.
 async fn cut(stage: &Stage, tag: &str, report: &Value, exchange: &Value) -> Result<()> {
-    let got = report["text"][0].as_str().unwrap_or_default();
+    let got = report["answer"]["text"][0].as_str().unwrap_or_default();
     let served = stage.served(tag)?;
     ensure!(
         !got.is_empty() && served.sent_text().starts_with(got),
@@ -199,7 +199,7 @@ async fn parallel(stage: Arc<Stage>) -> Result<()> {
     let allowed = reports.iter().filter(|report| report["error"].is_null()).count();
     let denied = reports
         .iter()
-        .filter(|report| report["error"]["class"] == "RateLimitError")
+        .filter(|report| report["error"]["type"] == "RateLimitError")
         .count();
     ensure!(
         allowed >= 1 && allowed + denied == 20,

@@ -42,7 +42,7 @@ async fn prompt_redacted(stage: Arc<Stage>) -> Result<()> {
         let (truth, report) = stage.report(launch).await?;
         ensure!(
             report["error"].is_null()
-                && report["text"][0]
+                && report["answer"]["text"][0]
                     .as_str()
                     .is_some_and(|text| text.contains("flow")),
             "{report}"
@@ -83,7 +83,7 @@ async fn prompt_blocked(stage: Arc<Stage>) -> Result<()> {
         };
         let (truth, report) = stage.report(launch).await?;
         ensure!(
-            report["error"]["class"] == "PermissionDeniedError" && report["error"]["status"] == 403,
+            report["error"]["type"] == "PermissionDeniedError" && report["error"]["status"] == 403,
             "{report}"
         );
         ensure!(
@@ -122,7 +122,9 @@ async fn answer_redacted(stage: Arc<Stage>) -> Result<()> {
             stage.anthropic(&tag, &arguments)?
         };
         let (truth, report) = stage.report(launch).await?;
-        let text = report["text"][0].as_str().with_context(|| report.to_string())?;
+        let text = report["answer"]["text"][0]
+            .as_str()
+            .with_context(|| report.to_string())?;
         ensure!(!text.contains("4111"), "{tag}: the client got {text}");
         ensure!(
             text.starts_with("The card is ") && text.ends_with(" and that is all."),
@@ -185,7 +187,7 @@ async fn model_denied(stage: Arc<Stage>) -> Result<()> {
             &["--model", "gpt-4o", "--prompt", "Write 3 words (models-a)"],
         )?)
         .await?;
-    ensure!(report["error"]["class"] == "PermissionDeniedError", "{report}");
+    ensure!(report["error"]["type"] == "PermissionDeniedError", "{report}");
     ensure!(
         stage.lab.log.containing("models-a").is_empty(),
         "the provider got the request"

@@ -42,7 +42,7 @@ async fn reload(stage: Arc<Stage>) -> Result<()> {
     stage.agent().await.reload(&stage.lab, stricter).await?;
     let (truth, report) = running.await??;
     ensure!(
-        report["error"].is_null() && report["finish"][0] == "stop",
+        report["error"].is_null() && report["answer"]["finish"][0] == "stop",
         "{report}"
     );
     ensure!(

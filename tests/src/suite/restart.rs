@@ -41,7 +41,8 @@ async fn killed(_: Arc<Stage>) -> Result<()> {
             let (python, clients) = super::stage::clients()?;
             let prompt = format!("Write 90 words ({tag})");
             let launch = Launch::new("limited", python)
-                .args([clients.join("openai_chat.py")])
+                .args([clients.join("openai_client.py")])
+                .args(["chat"])
                 .args(["--prompt", &prompt])
                 .args(more);
             let (_, output) = launch.trust(trust).run(lab).await?;
@@ -56,7 +57,8 @@ async fn killed(_: Arc<Stage>) -> Result<()> {
     // A stream is open as the agent dies: what it holds may have been spent.
     let (python, clients) = super::stage::clients()?;
     let open = Launch::new("limited", python)
-        .args([clients.join("openai_chat.py")])
+        .args([clients.join("openai_client.py")])
+        .args(["chat"])
         .args([
             "--stream",
             "--max-tokens",

@@ -85,7 +85,7 @@ async fn openai_tools(stage: Arc<Stage>) -> Result<()> {
             .await
             .context(way.name)?;
         ensure!(
-            report["calls"][0][0] == "get_weather" && report["finish"][0] == "tool_calls",
+            report["answer"]["calls"][0][0] == "get_weather" && report["answer"]["finish"][0] == "tool_calls",
             "{}: {report}",
             way.name
         );
@@ -102,7 +102,7 @@ async fn anthropic_tools(stage: Arc<Stage>) -> Result<()> {
             .await
             .context(way.name)?;
         ensure!(
-            report["calls"][0][0] == "get_weather" && report["finish"][0] == "tool_use",
+            report["answer"]["calls"][0][0] == "get_weather" && report["answer"]["finish"][0] == "tool_use",
             "{}: {report}",
             way.name
         );
@@ -129,7 +129,9 @@ async fn openai_choices(stage: Arc<Stage>) -> Result<()> {
     )
     .await?;
     ensure!(
-        report["text"].as_array().is_some_and(|texts| texts.len() == 3),
+        report["answer"]["text"]
+            .as_array()
+            .is_some_and(|texts| texts.len() == 3),
         "{report}"
     );
     let served = stage.served(prompt)?;
@@ -187,7 +189,7 @@ async fn openai_errors(stage: Arc<Stage>) -> Result<()> {
             &["--prompt", &prompt, "--header", &header],
         )?;
         let (truth, report) = stage.report(launch).await?;
-        ensure!(report["error"]["class"] == class, "{status}: {report}");
+        ensure!(report["error"]["type"] == class, "{status}: {report}");
         // The SDK retries a 5xx by itself, on the record as often as it did.
         let exchanges = stage
             .exchanges(&truth, if status == "503" { 3 } else { 1 })
@@ -212,7 +214,7 @@ async fn openai_broken_stream(stage: Arc<Stage>) -> Result<()> {
         let launch = stage.openai(name, &["--stream", "--prompt", &prompt, "--header", header])?;
         let (truth, report) = stage.report(launch).await?;
         ensure!(
-            report["error"]["class"] == class && report["text"][0] == "river weir sluice",
+            report["error"]["type"] == class && report["answer"]["text"][0] == "river weir sluice",
             "{report}"
         );
         let exchange = stage.exchange(&truth).await?;
@@ -238,7 +240,7 @@ async fn anthropic_errors(stage: Arc<Stage>) -> Result<()> {
         .report(stage.anthropic("anthropic-overloaded", &arguments)?)
         .await?;
     ensure!(
-        report["error"]["code"] == "overloaded_error" && report["text"][0] == "river weir sluice",
+        report["error"]["code"] == "overloaded_error" && report["answer"]["text"][0] == "river weir sluice",
         "{report}"
     );
     let exchange = stage.exchange(&truth).await?;
@@ -282,9 +284,9 @@ async fn compressed(stage: Arc<Stage>) -> Result<()> {
 
 async fn models(stage: Arc<Stage>) -> Result<()> {
     let (truth, report) = stage
-        .report(stage.openai("openai-models", &["--models"])?)
+        .report(stage.python("openai-models", "openai_client.py", &["models"])?)
         .await?;
-    ensure!(report["models"][0] == "gpt-4o-mini", "{report}");
+    ensure!(report["answer"]["models"][0] == "gpt-4o-mini", "{report}");
     let exchange = stage.exchange(&truth).await?;
     ensure!(
         exchange["usage"].is_null() && exchange["verdict"] == "allowed",
@@ -304,13 +306,13 @@ async fn exchange(
     let (truth, report): (Truth, Report) = stage.report(launch).await?;
     ensure!(report["error"].is_null(), "{report}");
     let served = stage.served(prompt)?;
-    let text = report["text"]
+    let text = report["answer"]["text"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|text| text.as_str())
         .collect::<String>();
-    if report["calls"][0].is_null() {
+    if report["answer"]["calls"][0].is_null() {
         // Choices come interleaved at the provider and apart at the client.
         ensure!(
             text.len() == served.sent_text().len(),

@@ -60,14 +60,14 @@ impl Stage {
         bail!("the agent has ended:\n{}", agent.log_tail())
     }
 
-    /// An openai-python program.
+    /// An openai-python program that calls chat completions.
     pub(super) fn openai(&self, name: &str, arguments: &[&str]) -> Result<Launch> {
-        self.python(name, "openai_chat.py", arguments)
+        self.python(name, "openai_client.py", &[&["chat"], arguments].concat())
     }
 
-    /// An anthropic-python program.
+    /// An anthropic-python program that calls messages.
     pub(super) fn anthropic(&self, name: &str, arguments: &[&str]) -> Result<Launch> {
-        self.python(name, "anthropic_chat.py", arguments)
+        self.python(name, "anthropic_client.py", &[&["messages"], arguments].concat())
     }
 
     /// curl, quiet but for errors.

@@ -37,12 +37,14 @@ async fn two_hundred(stage: Arc<Stage>) -> Result<()> {
     );
     let wrong = reports
         .iter()
-        .filter(|report| report["text"][0] != whole.as_str())
+        .filter(|report| report["answer"]["text"][0] != whole.as_str())
         .count();
     ensure!(
         wrong == 0,
         "{wrong} streams came back wrong or broken: {:?}",
-        reports.iter().find(|report| report["text"][0] != whole.as_str())
+        reports
+            .iter()
+            .find(|report| report["answer"]["text"][0] != whole.as_str())
     );
     let exchanges = stage.exchanges(&truth, 200).await?;
     let (input, output) = served

@@ -51,6 +51,18 @@ impl Records {
         .await
     }
 
+    /// The exchanges of one process that are wanted, oldest first, once there is one.
+    pub(crate) async fn exchanges_where(
+        &self,
+        pid: u32,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>> {
+        self.wait("exchanges", pid, 1, |record| {
+            is_exchange(record) && workload_pid(record) == Some(pid) && wanted(record)
+        })
+        .await
+    }
+
     /// The connections of one process, oldest first, once there are at least `count`.
     pub(crate) async fn connections_of(&self, pid: u32, count: usize) -> Result<Vec<Value>> {
         self.wait("connections", pid, count, |record| {

@@ -26,7 +26,8 @@ const STREAMS: usize = 200;
 async fn openai(lab: &Lab, agent: &Agent, cgroup: &str, prompt: &str, more: &[&str]) -> Result<Workload> {
     let (python, programs) = clients()?;
     Launch::new(cgroup, python)
-        .args([programs.join("openai_chat.py")])
+        .args([programs.join("openai_client.py")])
+        .args(["chat"])
         .args(["--prompt", prompt])
         .args(more)
         .trust(&agent.trust(lab)?)
@@ -86,7 +87,7 @@ async fn streams(_: Arc<Stage>) -> Result<()> {
     let whole = whole.context("nothing was served")?;
     let broken: Vec<&Value> = got
         .iter()
-        .filter(|report| report["text"][0] != whole.as_str())
+        .filter(|report| report["answer"]["text"][0] != whole.as_str())
         .collect();
     ensure!(
         got.len() == STREAMS && broken.is_empty(),

@@ -1,0 +1,44 @@
+//! Anthropic's SDKs.
+
+use super::case::{Case, Raised, Tokens};
+use super::sdk::{Program, Sdk};
+
+/// What most calls have in common.
+const ANTHROPIC: Case = Case {
+    name: "",
+    arguments: &[],
+    prompt: "Write 21 words",
+    provider: "anthropic",
+    operation: "messages",
+    streamed: false,
+    tokens: Tokens::Told,
+    over_budget: Some(Raised {
+        class: "RateLimitError",
+        status: Some(429),
+    }),
+    blocked: Some(Raised {
+        class: "PermissionDeniedError",
+        status: Some(403),
+    }),
+};
+
+/// anthropic-python.
+pub(super) fn python() -> Sdk {
+    Sdk {
+        name: "anthropic_python",
+        program: Program::Python("anthropic_client.py"),
+        cases: vec![
+            Case {
+                name: "messages",
+                arguments: &["messages"],
+                ..ANTHROPIC
+            },
+            Case {
+                name: "messages_streamed",
+                arguments: &["messages", "--stream"],
+                streamed: true,
+                ..ANTHROPIC
+            },
+        ],
+    }
+}
