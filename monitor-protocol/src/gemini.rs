@@ -7,7 +7,9 @@
 mod answer;
 mod content;
 mod key;
+mod live;
 mod path;
+mod predict;
 mod prompt;
 mod refusal;
 mod request;

@@ -130,7 +130,7 @@ mod tests {
             ("GET", "/v1/files"),
             ("GET", "/v1/batches"),
             ("POST", "/v1/batches/b_1/cancel"),
-            ("POST", "/v1/messages/batches"),
+            ("POST", "/v1/threads/thread_1/runs"),
             ("POST", "/v1/models?x=/v1/chat/completions"),
             ("POST", "/"),
             ("POST", ""),
@@ -144,9 +144,9 @@ mod tests {
             );
         }
         for path in [
-            "/v1/messages/count_tokens",
-            "/v1/messages/batches",
-            "/v1/complete",
+            "/v1/messages/batches/msgbatch_1/cancel",
+            "/v1/files",
+            "/v1/models",
         ] {
             assert_eq!(
                 operation(Api::Anthropic, "POST", path),
@@ -222,6 +222,24 @@ mod tests {
         }
         assert_eq!(asked("GET", "/v1/chat/completions", true).0, Operation::Other);
         assert_eq!(asked("POST", "/v1/realtime", true).0, Operation::Other);
+    }
+
+    #[test]
+    fn operations_of_anthropic() {
+        for (path, want) in [
+            ("/v1/messages/count_tokens?beta=true", Operation::CountTokens),
+            ("/v1/messages/batches", Operation::Batches),
+            ("/v1/complete", Operation::Complete),
+            (
+                "/v1/projects/p/locations/global/workspaces/w/invoke/v1/messages",
+                Operation::Messages,
+            ),
+        ] {
+            assert_eq!(operation(Api::Anthropic, "POST", path), want, "{path}");
+        }
+        let foundry = "/anthropic/v1/messages/count_tokens";
+        assert_eq!(operation(Api::OpenAi, "POST", foundry), Operation::CountTokens);
+        assert_eq!(operation(Api::OpenAi, "POST", "/v1/complete"), Operation::Other);
     }
 
     #[test]

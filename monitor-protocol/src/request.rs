@@ -1,5 +1,6 @@
 //! What a request asks: model, limits, and every text the model would read.
 
+mod batch;
 mod keys;
 
 use std::{
@@ -13,6 +14,7 @@ use crate::{
     json::{Kind, Reader},
 };
 
+pub(crate) use batch::Batch;
 use keys::is_fixed_word;
 pub(crate) use keys::{KeyRule, KeyUse, any_key, schema_key, unknown_key};
 
@@ -178,6 +180,9 @@ pub struct Request<'b> {
     /// The model asked for, as written; `None` when the body names none (the path may:
     /// [`Call::model`]).
     pub model: Option<Cow<'b, str>>,
+    /// Models that it names beside that one: of the other requests of a batch, and those that may answer in its place
+    /// (Anthropic's `fallbacks`). One that equals another may be listed twice.
+    pub more_models: Vec<Cow<'b, str>>,
     /// Whether it asks for an answer. Not every message on a WebSocket does.
     pub asks: bool,
     /// On a WebSocket that carries answers side by side, the one it asks for ([`crate::StreamEvent::lane`]).
@@ -190,9 +195,10 @@ pub struct Request<'b> {
     /// The edit that asks for the usage chunk, where it is not asked for. The chunk it brings
     /// ([`crate::StreamEvent::usage_only`]) is then to be withheld from the client.
     pub ask_usage: Option<Edit<'static>>,
-    /// The output limit, if the request sets one.
+    /// The output limit, if the request sets one. Of a batch, the largest of its requests' limits, when each has one.
     pub max_output_tokens: Option<OutputLimit>,
-    /// How many answers are asked for (OpenAI's `n`), at least 1. The output limit applies to each.
+    /// How many answers are asked for (OpenAI's `n`, all requests of a batch), at least 1. The output limit applies to
+    /// each.
     pub choices: u32,
     /// Every text a model would read, in the order of the body. All texts of a duplicated key are listed, because
     /// providers differ in which one they take.
@@ -239,6 +245,7 @@ impl<'b> Request<'b> {
     pub(crate) fn empty() -> Self {
         Self {
             model: None,
+            more_models: Vec::new(),
             asks: true,
             lane: None,
             stream: false,

@@ -149,7 +149,8 @@ pub struct StreamEvent<'e> {
     /// Whether the event is the provider's error: the stream has failed.
     pub error: bool,
     /// Which of the answers that a WebSocket carries side by side it belongs to, where it says so: OpenAI's `stream_id` of
-    /// responses, `response_id` of realtime.
+    /// responses, `response_id` of realtime. A constant where answers never run side by side (Gemini's Live), so that each
+    /// event is of the one that has begun.
     pub lane: Option<Cow<'e, str>>,
     /// Whether an answer begins here, on a WebSocket that carries several and where the provider may begin one unasked.
     pub begins: bool,

@@ -3,7 +3,7 @@
 use crate::{
     JsonError, Place, Request, Role,
     json::{Kind, Reader, Str},
-    request::{any_key, unknown_key},
+    request::{any_key, schema_key, unknown_key},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
@@ -41,6 +41,12 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
             // A document's title and context, a search result's title.
             "title" | "context" => push(reader, request, Place::Document)?,
             "content" => content(reader, request, place)?,
+            // Of code that was run.
+            "stdout" | "stderr" => push(reader, request, Place::ToolResult)?,
+            // Tools that an MCP server lists, or that are offered from here on.
+            "tools" | "tool" | "tool_changes" | "definition" => {
+                request.push_all(reader, Place::ToolDefinition, true, schema_key)?;
+            }
             "source" => {
                 has_source = true;
                 has_file |= source(reader, request)?;
@@ -49,7 +55,8 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
             "input" => request.push_all(reader, Place::ToolCall, true, any_key)?,
             // References, opaque data, and text that stands elsewhere in the prompt.
             "id" | "tool_use_id" | "file_id" | "signature" | "encrypted_content" | "encrypted_index"
-            | "data" | "cache_control" | "caller" | "toolset_name" | "media_type" => {
+            | "data" | "cache_control" | "caller" | "toolset_name" | "media_type" | "encrypted_stdout"
+            | "error_code" | "file_type" | "stop_reason" => {
                 reader.skip()?;
             }
             _ => request.push_all(reader, Place::Other, false, unknown_key)?,

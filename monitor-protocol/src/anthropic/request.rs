@@ -2,25 +2,30 @@
 
 use super::block;
 use crate::{
-    JsonError, OutputLimit, Place, ReadError, Request, Role,
+    Call, JsonError, OutputLimit, Place, ReadError, Request, Role,
     json::{Kind, Reader, Str},
-    request::{schema_key, unknown_key},
+    request::{Batch, schema_key, unknown_key},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-pub(super) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
+/// Reads the body of any operation: their members' names do not collide, so one reader knows them all.
+pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> std::result::Result<Request<'b>, ReadError> {
     let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
     request.include_usage = true;
     request.insert_at = reader.position()? + 1;
     let is_object = reader.object(|reader, key| member(reader, key, &mut request))?;
     reader.finish()?;
-    if is_object {
-        Ok(request)
-    } else {
-        Err(ReadError::NotAnObject)
+    if !is_object {
+        return Err(ReadError::NotAnObject);
     }
+    request.stream |= call.streams;
+    if call.model.is_some() {
+        // The path decides.
+        request.model = None;
+    }
+    Ok(request)
 }
 
 fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) -> Result<()> {
@@ -33,7 +38,7 @@ fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) 
         }
         "model" => request.model = reader.string()?.map(|model| model.text()),
         "stream" => request.stream = reader.is_true()?,
-        "max_tokens" => {
+        "max_tokens" | "max_tokens_to_sample" => {
             request.max_output_tokens = reader.count()?.map(|(tokens, span)| OutputLimit { tokens, span });
         }
         "tools" => {
@@ -41,18 +46,103 @@ fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) 
             request.push_all(reader, Place::ToolDefinition, true, schema_key)?;
             request.tools.push(start..reader.offset());
         }
+        "fallbacks" => fallbacks(reader, request)?,
+        "compaction" | "context_management" => instructions(reader, request)?,
+        "requests" => batch(reader, request)?,
+        // Of a completion.
+        "prompt" => {
+            request.messages = request.messages.saturating_add(1);
+            let first = request.texts.len();
+            block::content(reader, request, Place::Message)?;
+            set_role(request, first, Role::User);
+        }
         "output_config" | "output_format" => {
             request.push_all(reader, Place::OutputSchema, true, schema_key)?
         }
         // Known, and read by no model.
-        "cache_control" | "container" | "context_management" | "diagnostics" | "inference_geo"
-        | "mcp_servers" | "metadata" | "service_tier" | "speed" | "stop_sequences" | "temperature"
-        | "thinking" | "tool_choice" | "top_k" | "top_p" | "user_profile_id" | "workspace_id" => {
+        "anthropic_version"
+        | "billing_policy"
+        | "cache_control"
+        | "container"
+        | "diagnostics"
+        | "fallback_credit_token"
+        | "inference_geo"
+        | "mcp_servers"
+        | "metadata"
+        | "service_tier"
+        | "speed"
+        | "stop_sequences"
+        | "temperature"
+        | "thinking"
+        | "tool_choice"
+        | "top_k"
+        | "top_p"
+        | "user_profile_id"
+        | "workspace_id" => {
             reader.skip()?;
         }
         _ => request.push_all(reader, Place::Other, false, unknown_key)?,
     }
     Ok(())
+}
+
+/// `requests` of a batch: `custom_id` and `params` (`types/messages/batch_create_params.py`).
+fn batch<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+    if reader.peek()? != Kind::Array {
+        return request.push_all(reader, Place::Other, false, unknown_key);
+    }
+    let mut batch = Batch::default();
+    reader.array(|reader| {
+        reader.object(|reader, key| match &*key.text() {
+            "params" if reader.peek()? == Kind::Object => reader
+                .object(|reader, key| member(reader, key, request))
+                .map(drop),
+            "custom_id" => reader.skip().map(drop),
+            _ => request.push_all(reader, Place::Other, false, unknown_key),
+        })?;
+        batch.add(request);
+        Ok(())
+    })?;
+    batch.finish(request);
+    Ok(())
+}
+
+/// `fallbacks`: models that answer where the first declines, each with settings of its own
+/// (`types/beta/beta_fallback_param.py`).
+fn fallbacks<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+    reader
+        .array(|reader| {
+            reader
+                .object(|reader, key| match &*key.text() {
+                    "model" => {
+                        request
+                            .more_models
+                            .extend(reader.string()?.map(|model| model.text()));
+                        Ok(())
+                    }
+                    "output_config" => request.push_all(reader, Place::OutputSchema, false, schema_key),
+                    _ => reader.skip().map(drop),
+                })
+                .map(drop)
+        })
+        .map(drop)
+}
+
+/// `compaction` and the edits of `context_management`: settings, and `instructions` for the summary
+/// (`types/beta/beta_compaction_config_param.py`, `beta_compact_20260112_edit_param.py`).
+fn instructions<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+    match reader.peek()? {
+        Kind::Array => reader.array(|reader| instructions(reader, request)).map(drop),
+        Kind::Object => reader
+            .object(|reader, key| {
+                if key.text() == "instructions" {
+                    return request.push_all(reader, Place::Message, true, unknown_key);
+                }
+                instructions(reader, request)
+            })
+            .map(drop),
+        _ => reader.skip().map(drop),
+    }
 }
 
 fn messages<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {

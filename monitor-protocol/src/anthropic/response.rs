@@ -31,6 +31,10 @@ pub(super) fn read_response(body: &[u8]) -> std::result::Result<Response<'_>, Re
             response.finish = reader.string()?.map(|reason| super::finish(&reason.text()));
             Ok(())
         }
+        // Of a completion.
+        "completion" => one(reader, Part::Text, &mut |string, part| {
+            response.texts.push(ResponseText::new(string, 0, part, 0));
+        }),
         "stop_details" => stop_details(reader, &mut |string| {
             response
                 .texts
@@ -86,6 +90,8 @@ pub(super) fn block<'b>(reader: &mut Reader<'b>, found: &mut dyn FnMut(Str<'b>, 
             "citations" => all(reader, Part::Citation, found),
             // Of a tool run by the provider: a string, an object or an array; of a compaction, its summary.
             "content" => all(reader, Part::ToolResult, found),
+            // What an MCP server lists, in its own words.
+            "tools" | "tool_changes" => all(reader, Part::ToolResult, found),
             _ => reader.skip().map(drop),
         })
         .map(drop)

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::{
-    Delta, Frame, JsonError, Part, ReadError, StreamEvent,
+    Call, Delta, Frame, JsonError, Operation, Part, ReadError, StreamEvent,
     json::{Kind, Reader, Str},
 };
 
@@ -12,7 +12,12 @@ type Found<'e> = SmallVec<[(Str<'e>, Part); 2]>;
 
 /// Reads an event by its members, not by its name: the client goes by the name for `ping` and `error` and by `type` for
 /// the rest (anthropic-python 2.12.0, `src/anthropic/_streaming.py`, `Stream.__stream__`), and the members differ enough.
-pub(super) fn read_event(event: &Frame) -> std::result::Result<StreamEvent<'_>, ReadError> {
+///
+/// A completion has one kind of event, which ends with the one that gives a `stop_reason`.
+pub(super) fn read_event<'e>(
+    call: &Call,
+    event: &'e Frame,
+) -> std::result::Result<StreamEvent<'e>, ReadError> {
     let mut out = StreamEvent {
         error: event.name() == b"error",
         ..StreamEvent::default()
@@ -45,6 +50,21 @@ pub(super) fn read_event(event: &Frame) -> std::result::Result<StreamEvent<'_>, 
         "content_block" => super::response::block(reader, &mut |string, part| found.push((string, part))),
         "delta" => delta(reader, &mut out, &mut found),
         "usage" => usage(reader, &mut out),
+        "completion" => {
+            found.extend(reader.string()?.map(|string| (string, Part::Text)));
+            Ok(())
+        }
+        "stop_reason" => {
+            if let Some(reason) = reader.string()? {
+                out.finish = Some(super::finish(&reason.text()));
+                out.terminal |= call.operation == Operation::Complete;
+            }
+            Ok(())
+        }
+        "model" => {
+            out.model = reader.string()?.map(|model| model.text());
+            Ok(())
+        }
         _ => reader.skip().map(drop),
     })?;
     reader.finish()?;

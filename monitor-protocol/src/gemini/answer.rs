@@ -22,6 +22,10 @@ pub(super) struct Answer<'b> {
     pub(super) model: Option<Cow<'b, str>>,
     pub(super) finish: Option<Finish>,
     pub(super) error: bool,
+    /// Of a Live session: the message holds something of the model's turn.
+    pub(super) begins: bool,
+    /// Of a Live session: the model's turn is over.
+    pub(super) turn_complete: bool,
 }
 
 impl<'b> Answer<'b> {
@@ -30,7 +34,7 @@ impl<'b> Answer<'b> {
     }
 
     /// Lists the next value if it is a string.
-    fn string(&mut self, reader: &mut Reader<'b>, part: Part, index: u32) -> Result<()> {
+    pub(super) fn string(&mut self, reader: &mut Reader<'b>, part: Part, index: u32) -> Result<()> {
         if let Some(string) = reader.string()? {
             self.push(string, 0, part, index);
         }
@@ -84,6 +88,7 @@ pub(super) fn member<'b>(reader: &mut Reader<'b>, key: &Str<'b>, answer: &mut An
             Ok(())
         }
         "promptFeedback" => prompt_feedback(reader, answer),
+        "embedding" | "embeddings" | "predictions" => super::predict::predictions(reader, answer),
         "response" => reader
             .object(|reader, key| member(reader, &key, answer))
             .map(drop),

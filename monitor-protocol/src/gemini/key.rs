@@ -52,6 +52,7 @@ pub(super) fn tool_key(key: &str) -> KeyUse {
         | "computerUse"
         | "enterpriseWebSearch"
         | "mcpServers"
+        | "tools"
         | "streamableHttpTransport"
         | "url" => KeyUse::Shape,
         "headers" | "authConfig" | "apiAuth" | "apiKey" => KeyUse::Skip,

@@ -2,6 +2,13 @@
 
 use crate::{Api, Call, Operation, target::Target};
 
+/// Ends of the path of a Live session, where the method is not a segment of its own: `Constrained` is asked for with an
+/// ephemeral token (google-genai 3.4.0, `live.py`, `AsyncLive.connect`). Vertex has `…LlmBidiService/BidiGenerateContent`.
+const LIVE: [&str; 2] = [
+    ".generativeservice.bidigeneratecontent",
+    ".generativeservice.bidigeneratecontentconstrained",
+];
+
 /// Paths end in `{resource}:{method}`. The resource is a model: `/v1beta/models/{model}`, `/v1beta/tunedModels/{model}`,
 /// `/v1/projects/{}/locations/{}/publishers/{publisher}/models/{model}`, or a Vertex endpoint,
 /// `/v1/projects/{}/locations/{}/endpoints/{id}` (google-genai 3.4.0, `models.py`). Gemini CLI's own server has no
@@ -10,7 +17,8 @@ use crate::{Api, Call, Operation, target::Target};
 pub(super) fn recognise(target: &Target<'_>, at_home: bool) -> Option<Call> {
     let last = target.last()?;
     if !target.is("POST") {
-        return None;
+        let is_live = last == "bidigeneratecontent" || LIVE.iter().any(|method| last.ends_with(method));
+        return is_live.then(|| Call::new(Api::Gemini, Operation::Live));
     }
     let Some((resource, method)) = last.rsplit_once(':') else {
         return named_by_its_collection(last, at_home);
@@ -180,6 +188,31 @@ mod tests {
         ] {
             assert_eq!(call(Api::Gemini, &format!("{at}{path}")), want, "{path}");
         }
+    }
+
+    #[test]
+    fn paths_of_live_sessions() {
+        for target in [
+            "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=k",
+            "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained",
+            "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent",
+        ] {
+            for method in ["GET", "CONNECT"] {
+                let line = RequestLine {
+                    method,
+                    target,
+                    websocket: true,
+                };
+                let call = recognise(Api::Gemini, line);
+                assert_eq!(
+                    (call.operation, call.websocket),
+                    (Operation::Live, true),
+                    "{target}"
+                );
+            }
+        }
+        let music = "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateMusic";
+        assert_eq!(call(Api::Gemini, music), Call::other(Api::Gemini));
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Requests.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{
     content,
     key::{camel, tool_key},
+    live, predict,
 };
 use crate::{
-    Call, JsonError, OutputLimit, Place, ReadError, Request, Role,
+    Call, JsonError, Operation, OutputLimit, Place, ReadError, Request, Role,
     json::{Kind, Reader, Str},
-    request::{schema_key, unknown_key},
+    request::{Batch, schema_key, unknown_key},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
@@ -22,14 +23,24 @@ pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> std::result::Resu
     request.stream = call.streams;
     request.include_usage = true;
     request.insert_at = reader.position()? + 1;
-    let is_object = reader.object(|reader, key| member(reader, &key, &mut request))?;
+    let is_object = if call.operation == Operation::Live {
+        live::client(&mut reader, &mut request)?
+    } else {
+        reader.object(|reader, key| member(reader, &key, &mut request))?
+    };
     reader.finish()?;
     if !is_object {
         return Err(ReadError::NotAnObject);
     }
-    if call.model.is_some() {
-        // The path decides.
-        request.model = None;
+    if let Some(path) = &call.model {
+        // The path decides; of a batch, the requests' own models are not left out of account.
+        let named = request.model.take();
+        if call.operation == Operation::Batches {
+            request.more_models.extend(named);
+            request
+                .more_models
+                .retain(|model| !model.eq_ignore_ascii_case(path));
+        }
     }
     Ok(request)
 }
@@ -37,17 +48,55 @@ pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> std::result::Resu
 /// One member of a `GenerateContentRequest` (google-genai 3.4.0, `models.py`, `_GenerateContentParameters_to_mldev` and
 /// `_to_vertex`), or of the requests that are like it.
 fn member<'b>(reader: &mut Reader<'b>, key: &Str<'b>, request: &mut Request<'b>) -> Result<()> {
-    match &*camel(key) {
+    named(reader, &camel(key), request)
+}
+
+/// The same, by its name in camel case.
+pub(super) fn named<'b>(reader: &mut Reader<'b>, key: &str, request: &mut Request<'b>) -> Result<()> {
+    match key {
         "contents" | "content" => content::contents(reader, request, Role::User)?,
         "systemInstruction" => content::contents(reader, request, Role::System)?,
         "tools" => tools(reader, request)?,
         "generationConfig" => generation_config(reader, request)?,
-        "model" => request.model = reader.string()?.map(|model| model.text()),
-        // Around a request: of `countTokens`, of Gemini CLI's server.
-        "generateContentRequest" | "request" => within(reader, request)?,
+        "model" => request.model = reader.string()?.map(|model| name_of(model.text())),
+        // Around a request: of `countTokens`, of Gemini CLI's server, of a batch.
+        "generateContentRequest" | "request" | "batch" | "inputConfig" | "embedContentConfig" => {
+            within(reader, request)?;
+        }
+        "requests" => requests(reader, request)?,
+        // Of what is embedded.
+        "title" => content::string(reader, request, Role::User, Place::Document)?,
+        "instances" => predict::instances(reader, request)?,
         // Known, and read by no model.
-        "cachedContent" | "continuationToken" | "labels" | "modelArmorConfig" | "project"
-        | "safetySettings" | "serviceTier" | "sessionId" | "store" | "toolConfig" | "userPromptId" => {
+        "autoTruncate"
+        | "bigquerySource"
+        | "cachedContent"
+        | "continuationToken"
+        | "displayName"
+        | "documentOcr"
+        | "encryptionSpec"
+        | "expireTime"
+        | "fileName"
+        | "gcsSource"
+        | "instancesFormat"
+        | "kmsKeyName"
+        | "labels"
+        | "metadata"
+        | "modelArmorConfig"
+        | "name"
+        | "outputConfig"
+        | "outputDimensionality"
+        | "priority"
+        | "project"
+        | "safetySettings"
+        | "serviceTier"
+        | "sessionId"
+        | "store"
+        | "taskType"
+        | "toolConfig"
+        | "ttl"
+        | "userPromptId"
+        | "webhookConfig" => {
             reader.skip()?;
         }
         _ => request.push_all(reader, Place::Other, false, unknown_key)?,
@@ -63,6 +112,35 @@ fn within<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> 
             .map(drop);
     }
     request.push_all(reader, Place::Other, false, unknown_key)
+}
+
+/// A batch: an array of requests, each in an envelope with its `metadata` (`batchGenerateContent`) or bare
+/// (`batchEmbedContents`), or an object around that array (google-genai 3.4.0, `batches.py`, `_BatchJobSource_to_mldev`).
+fn requests<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+    if reader.peek()? != Kind::Array {
+        return within(reader, request);
+    }
+    let mut batch = Batch::default();
+    reader.array(|reader| {
+        within(reader, request)?;
+        batch.add(request);
+        Ok(())
+    })?;
+    batch.finish(request);
+    Ok(())
+}
+
+/// A model's own name: `models/gemini-2.5-pro` and `projects/{}/locations/{}/publishers/google/models/gemini-2.5-pro` are
+/// the model that a path calls `gemini-2.5-pro`.
+fn name_of(model: Cow<'_, str>) -> Cow<'_, str> {
+    let own = |model: &str| model.len() - model.rsplit('/').next().map_or(0, str::len);
+    match model {
+        Cow::Borrowed(model) => Cow::Borrowed(model.get(own(model)..).unwrap_or_default()),
+        Cow::Owned(mut model) => {
+            model.drain(..own(&model));
+            Cow::Owned(model)
+        }
+    }
 }
 
 /// `tools`: declarations, and what Google's own tools are told.

@@ -1,6 +1,9 @@
 //! Answers, whole and in chunks.
 
-use super::answer::{self, Answer};
+use super::{
+    answer::{self, Answer},
+    live,
+};
 use crate::{
     Call, Delta, Frame, Operation, ReadError, Response, ResponseText, StreamEvent,
     json::{Kind, Reader},
@@ -41,7 +44,7 @@ pub(super) fn read_response<'b>(call: &Call, body: &'b [u8]) -> Result<Response<
     })
 }
 
-/// Reads a chunk. A stream has no end of its own: the chunk in which a candidate finishes, or that says why there is no
+/// Reads a chunk, or a message of a Live session. A stream has no end of its own: the chunk in which a candidate finishes, or that says why there is no
 /// answer, is taken for it.
 pub(super) fn read_event<'e>(call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError> {
     let data = frame.data();
@@ -56,6 +59,14 @@ pub(super) fn read_event<'e>(call: &Call, frame: &'e Frame) -> Result<StreamEven
         return Err(ReadError::NotAnObject);
     }
     let deltas = answer.texts.into_iter();
+    let (lane, begins, terminal) = match call.operation {
+        Operation::Live => (
+            Some(live::LANE.into()),
+            answer.begins,
+            answer.turn_complete || answer.error,
+        ),
+        _ => (None, false, answer.finish.is_some() || answer.error),
+    };
     Ok(StreamEvent {
         deltas: deltas
             .filter(|(string, _)| !string.raw.is_empty())
@@ -65,7 +76,9 @@ pub(super) fn read_event<'e>(call: &Call, frame: &'e Frame) -> Result<StreamEven
         usage_span: answer.usage_span,
         model: answer.model,
         echoes: answer.echoes.into(),
-        terminal: answer.finish.is_some() || answer.error,
+        lane,
+        begins,
+        terminal,
         finish: answer.finish,
         error: answer.error,
         ..StreamEvent::default()
@@ -90,6 +103,7 @@ fn document<'b>(
         (Operation::CountTokens | Operation::Batches | Operation::CachedContents, _) => {
             reader.skip().map(drop)
         }
+        (Operation::Live, key) => live::server(reader, key, answer),
         _ => answer::member(reader, &key, answer),
     })
 }

@@ -194,3 +194,119 @@ fn every_text_of_a_request() {
     );
     assert!(request.stream && request.include_usage && request.ask_usage.is_none());
 }
+
+fn texts(call: &Call, body: &[u8]) -> Vec<(Role, Place, String)> {
+    let request = read_request(call, None, body).unwrap();
+    let texts = request.texts.iter();
+    texts
+        .map(|text| (text.role, text.place, text.text().into_owned()))
+        .collect()
+}
+
+fn text(role: Role, place: Place, text: &str) -> (Role, Place, String) {
+    (role, place, text.to_owned())
+}
+
+#[test]
+fn counting_a_prompt_is_read_and_not_spent() {
+    use {Place as P, Role as R};
+    let call = Call::new(Api::Anthropic, Operation::CountTokens);
+    assert_eq!(
+        texts(&call, &fixture("anthropic/count_tokens/request.json")),
+        [
+            text(R::System, P::Message, "Be brief."),
+            text(R::User, P::Message, "Count me"),
+            text(R::Unstated, P::ToolDefinition, "now"),
+            text(R::Unstated, P::ToolDefinition, "The time"),
+        ]
+    );
+    let body = fixture("anthropic/count_tokens/response.json");
+    assert_eq!(read_response(&call, &body).unwrap().usage, None);
+}
+
+#[test]
+fn batches() {
+    use {Place as P, Role as R};
+    let call = Call::new(Api::Anthropic, Operation::Batches);
+    let body = fixture("anthropic/batches/request.json");
+    assert_eq!(
+        texts(&call, &body),
+        [
+            text(R::User, P::Message, "first"),
+            text(R::System, P::Message, "Be brief."),
+            text(R::User, P::Message, "second"),
+            text(R::User, P::Message, "third"),
+        ]
+    );
+    let request = read_request(&call, None, &body).unwrap();
+    assert_eq!(request.model.as_deref(), Some("claude-sonnet-4-5"));
+    assert_eq!(request.more_models, ["claude-opus-4-5"]);
+    assert_eq!((request.messages, request.choices), (3, 3));
+    assert_eq!(request.max_output_tokens.map(|limit| limit.tokens), Some(300));
+    let body = fixture("anthropic/batches/response.json");
+    let response = read_response(&call, &body).unwrap();
+    assert!(response.usage.is_none() && !response.error);
+}
+
+#[test]
+fn completions() {
+    let call = Call::new(Api::Anthropic, Operation::Complete);
+    let body = fixture("anthropic/complete/request.json");
+    let prompt = text(Role::User, Place::Message, "\n\nHuman: Hello\n\nAssistant:");
+    assert_eq!(texts(&call, &body), [prompt]);
+    let request = read_request(&call, None, &body).unwrap();
+    assert_eq!(request.max_output_tokens.map(|limit| limit.tokens), Some(256));
+    assert!(request.stream);
+    let body = fixture("anthropic/complete/response.json");
+    let response = read_response(&call, &body).unwrap();
+    assert_eq!(response.texts[0].text(), " Hi!");
+    assert_eq!(response.finish, Some(Finish::Stop));
+    let reading = read_fixture("anthropic/complete/stream.sse");
+    assert_eq!(reading.text(0, Part::Text, 0), " Hello!");
+    assert_eq!(reading.finish, [Finish::Length]);
+    assert!(reading.terminal && reading.usage.is_none());
+}
+
+#[test]
+fn what_is_in_beta() {
+    use {Place as P, Role as R};
+    let body = fixture("anthropic/messages/request_beta.json");
+    assert_eq!(
+        texts(&MESSAGES, &body),
+        [
+            text(R::Unstated, P::Message, "Keep the names"),
+            text(R::Unstated, P::Message, "Summarize for me"),
+            text(R::Assistant, P::Other, "files"),
+            text(R::Assistant, P::ToolDefinition, "read"),
+            text(R::Assistant, P::ToolDefinition, "Reads a file"),
+            text(R::Tool, P::ToolResult, "a warning"),
+            text(R::Tool, P::ToolResult, "Ignore all"),
+            text(R::Tool, P::ToolResult, ""),
+            text(R::System, P::ToolDefinition, "tool_definition"),
+            text(R::System, P::ToolDefinition, "late"),
+            text(R::System, P::ToolDefinition, "A late tool"),
+        ]
+    );
+    let request = read_request(&MESSAGES, None, &body).unwrap();
+    assert_eq!(request.more_models, ["claude-sonnet-4-5", "claude-haiku-4-5"]);
+    assert_eq!(request.max_output_tokens.map(|limit| limit.tokens), Some(64));
+}
+
+/// Vertex names the model in the path, and the body must not.
+#[test]
+fn on_vertex_the_path_decides_the_model_and_the_stream() {
+    let path = "/v1/projects/p/locations/global/publishers/anthropic/models/claude-opus-4-5:streamRawPredict";
+    let call = recognise(Api::Gemini, RequestLine::post(path));
+    let body = br#"{"anthropic_version":"vertex-2023-10-16","model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let request = read_request(&call, None, body).unwrap();
+    assert_eq!(
+        (call.model.as_deref(), request.model),
+        (Some("claude-opus-4-5"), None)
+    );
+    assert!(request.stream);
+    assert_eq!(
+        texts(&call, body),
+        [text(Role::User, Place::Message, "Hi")],
+        "the version is no text"
+    );
+}
