@@ -26,6 +26,11 @@ pub enum RefusalReason {
         /// The policy's name.
         name: String,
     },
+    /// The policy's lists of operations do not allow the one asked for.
+    Operation {
+        /// The policy's name.
+        name: String,
+    },
     /// Policy asks for a workload that is known for certain, and this one is not.
     Unattributed,
     /// The body cannot be read, so no policy can be applied to it.
@@ -66,6 +71,7 @@ impl RefusalReason {
             Self::Budget { .. } => "budget_exceeded",
             Self::Policy { .. } => "policy_violation",
             Self::Model { .. } => "model_not_allowed",
+            Self::Operation { .. } => "operation_not_allowed",
             Self::Unattributed => "workload_not_known",
             Self::Unreadable => "unreadable_request",
             Self::Misdirected => "misdirected_request",
@@ -79,9 +85,11 @@ impl RefusalReason {
     pub(crate) const fn kind(&self) -> Kind {
         match self {
             Self::Budget { .. } => Kind::Budget,
-            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } | Self::Unattributed => {
-                Kind::Policy
-            }
+            Self::Policy { .. }
+            | Self::Model { .. }
+            | Self::Operation { .. }
+            | Self::Signed { .. }
+            | Self::Unattributed => Kind::Policy,
             Self::Unreadable | Self::Misdirected => Kind::Request,
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Upstream | Self::Unavailable => Kind::Upstream,
@@ -93,7 +101,11 @@ impl RefusalReason {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Budget { .. } => 429,
-            Self::Policy { .. } | Self::Model { .. } | Self::Signed { .. } | Self::Unattributed => 403,
+            Self::Policy { .. }
+            | Self::Model { .. }
+            | Self::Operation { .. }
+            | Self::Signed { .. }
+            | Self::Unattributed => 403,
             Self::Unreadable => 400,
             Self::Misdirected => 421,
             Self::TooLarge { .. } => 413,
@@ -126,6 +138,9 @@ impl fmt::Display for RefusalReason {
             }
             Self::Policy { name } => write!(f, "Blocked by policy '{name}' of this host."),
             Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),
+            Self::Operation { name } => {
+                write!(f, "Policy '{name}' of this host does not allow this operation.")
+            }
             Self::Unattributed => f.write_str(
                 "Policy on this host requires a known workload, and this one could not be identified.",
             ),

@@ -23,8 +23,8 @@ pub use self::identity::{
     MAX_HASH_LIMIT_BYTES, MIN_HASH_LIMIT_BYTES, SERVICE_ACCOUNT_CA, SERVICE_ACCOUNT_TOKEN, Spiffe,
 };
 pub use self::policy::{
-    Action, BudgetRule, ContentRule, Coverage, Grouping, Match, Mode, OnAgentDown, OnBypass, OnUnknown,
-    OnUntrustedCa, Parts, Policy, Quic, Selector,
+    Action, BudgetRule, ContentRule, Coverage, Grouping, Match, Meter, Mode, OnAgentDown, OnBypass,
+    OnUnknown, OnUntrustedCa, OperationRule, Parts, Policy, Quic, Selector,
 };
 pub use self::quantity::QuantityError;
 pub use self::users::Uid;

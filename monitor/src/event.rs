@@ -25,7 +25,9 @@ use std::sync::Arc;
 
 pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
-pub use self::exchange::{BudgetUse, Certainty, Exchange, FindingCount, Http, OwnCount, TokenUsage};
+pub use self::exchange::{
+    BudgetUse, Certainty, Exchange, FindingCount, Http, ModalityTokens, OwnCount, TokenUsage,
+};
 pub use self::id::{ExchangeId, ExchangeIds};
 pub use self::outcome::{Outcome, SpliceReason};
 pub use self::recorder::{LINGER, MAX_QUEUED, MAX_WAITING, PATIENCE, Recorder, RecorderThread};

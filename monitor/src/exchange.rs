@@ -14,6 +14,7 @@ mod decode;
 pub(crate) mod fields;
 pub mod http1;
 pub mod http2;
+mod include_usage;
 mod inspect;
 mod known;
 mod meter;
@@ -23,6 +24,7 @@ mod refusal;
 mod release;
 mod response;
 mod settle;
+mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -49,6 +51,9 @@ pub use refusal::Refusal;
 /// refusal. A longer body ends the connection, or the stream.
 const DISCARD_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Methods whose requests have no body that means anything (RFC 9110, section 9.3).
+const BODILESS_METHODS: [&str; 5] = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"];
+
 /// What a request's head says, from either version of HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHeadView<'h> {
@@ -62,6 +67,8 @@ pub struct RequestHeadView<'h> {
     pub host: Option<&'h str>,
     /// What is known of the body.
     pub body: BodyFields,
+    /// An edit of the body would break its signature.
+    pub signed: bool,
     /// Its length in bytes, where the head says it.
     pub length: Option<u64>,
 }
@@ -167,7 +174,15 @@ pub struct Exchange {
     method: ShortText,
     path: ShortText,
     call: Call,
+    /// The method is one whose requests have a body.
+    posts: bool,
     request: BodyFields,
+    /// An edit of the request's body would break its signature.
+    signed: bool,
+    /// The provider is asked for the usage of a stream where the request does not ask.
+    asks_usage: bool,
+    /// It was asked: what it sends for that is not the client's.
+    asked_usage: bool,
     model: Option<ShortText>,
     request_bytes: u64,
     response_bytes: u64,
@@ -206,6 +221,9 @@ impl Exchange {
         {
             return (exchange, RequestPlan::Refuse(refusal));
         }
+        if let Some(refusal) = exchange.check_operation() {
+            return (exchange, RequestPlan::Refuse(refusal));
+        }
         let limit_bytes = origin.node.request_limit_bytes;
         let plan = if exchange.call.operation == Operation::Other {
             RequestPlan::Pass
@@ -223,10 +241,15 @@ impl Exchange {
         let (started_ms, began_ns) = (origin.node.clock.now_ms(), boottime_ns());
         origin.count_exchange();
         let workload = origin.workload();
+        let applied = origin.applied(workload.as_ref());
+        let asks_usage = applied.meters_exactly
+            && !head.signed
+            && origin.takes_usage_option
+            && include_usage::is_known_to_version(head.target);
         Self {
             origin: origin.clone(),
-            applied: origin.applied(workload.as_ref()),
             workload,
+            applied,
             attribution: origin.attribution_at(began_ns),
             began_ns,
             id: origin.node.ids.next(started_ms),
@@ -237,7 +260,13 @@ impl Exchange {
             method: ShortText::new(head.method),
             path: ShortText::path(head.target),
             call,
+            posts: !BODILESS_METHODS
+                .iter()
+                .any(|method| method.eq_ignore_ascii_case(head.method)),
             request: head.body,
+            signed: head.signed,
+            asks_usage,
+            asked_usage: false,
             model: None,
             request_bytes: 0,
             response_bytes: 0,
@@ -265,6 +294,7 @@ impl Exchange {
             target: "",
             host: None,
             body: BodyFields::default(),
+            signed: false,
             length: None,
         };
         let mut exchange = Self::new(origin, &head, Call::other(origin.opened.api));
@@ -331,6 +361,21 @@ impl Exchange {
     /// The response, which policy must see whole, is over the bound.
     pub fn refuse_response_too_large(&mut self) -> Refusal {
         self.refuse(RefusalReason::Upstream, Reason::TooLarge, None)
+    }
+
+    /// Refuses what a policy's list of operations does not have.
+    fn check_operation(&mut self) -> Option<Refusal> {
+        let (applied, operation) = (self.applied.clone(), self.call.operation.name());
+        for rule in applied.operations.iter().filter(|rule| !rule.allows(operation)) {
+            if rule.enforce {
+                let reason = RefusalReason::Operation {
+                    name: rule.policy.to_string(),
+                };
+                return Some(self.refuse(reason, Reason::Operation, Some(rule.policy.clone())));
+            }
+            self.observe(Verdict::Denied, Reason::Operation, &rule.policy);
+        }
+        None
     }
 
     fn refuse(&mut self, reason: RefusalReason, recorded: Reason, policy: Option<Arc<str>>) -> Refusal {

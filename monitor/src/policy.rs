@@ -12,8 +12,8 @@ use monitor_common::Scope;
 use monitor_content::{Detectors, UnknownDetector};
 
 use crate::config::{
-    self, Action, Coverage, Glob, Grouping, Match, Mode, OnAgentDown, OnBypass, OnUnknown, OnUntrustedCa,
-    Quic, Selector,
+    self, Action, Coverage, Glob, Grouping, Match, Meter, Mode, OnAgentDown, OnBypass, OnUnknown,
+    OnUntrustedCa, OperationRule, Quic, Selector,
 };
 use crate::identity::{Attribution, AttributionReason, Placement, Workload};
 use selector::Choice;
@@ -30,6 +30,8 @@ struct Compiled {
     selector: Selector,
     enforce: bool,
     models: Option<Arc<[Glob]>>,
+    operations: Option<Arc<OperationRule>>,
+    meters_exactly: bool,
     budgets: Vec<config::BudgetRule>,
     prompt: Vec<Scan>,
     response: Vec<Scan>,
@@ -41,6 +43,10 @@ struct Compiled {
 pub struct Applied {
     /// Lists of allowed models, each of which must have the model.
     pub models: Vec<ModelRule>,
+    /// Lists of operations, each of which must allow the operation.
+    pub operations: Vec<AppliedOperations>,
+    /// An enforced policy with a budget wants the provider's own count of every stream.
+    pub meters_exactly: bool,
     /// Budgets whose refusal is carried out.
     pub budgets: Vec<AppliedBudget>,
     /// Budgets whose refusal is only recorded.
@@ -79,6 +85,23 @@ impl ModelRule {
     /// Whether `model` is one of them.
     pub fn allows(&self, model: &str) -> bool {
         self.allow.iter().any(|glob| glob.matches(model))
+    }
+}
+
+/// The operations that one policy allows.
+#[derive(Debug, Clone)]
+pub struct AppliedOperations {
+    /// The policy.
+    pub policy: Arc<str>,
+    /// Whether its decision is carried out.
+    pub enforce: bool,
+    rule: Arc<OperationRule>,
+}
+
+impl AppliedOperations {
+    /// Whether an operation of this name may be asked for.
+    pub fn allows(&self, operation: &str) -> bool {
+        self.rule.allows(operation)
     }
 }
 
@@ -209,6 +232,14 @@ impl Policies {
                     enforce: policy.enforce,
                     allow: allow.clone(),
                 }));
+            applied
+                .operations
+                .extend(policy.operations.as_ref().map(|rule| AppliedOperations {
+                    policy: policy.name.clone(),
+                    enforce: policy.enforce,
+                    rule: rule.clone(),
+                }));
+            applied.meters_exactly |= policy.meters_exactly;
             let budgets = policy
                 .budgets
                 .iter()
@@ -310,6 +341,8 @@ impl Compiled {
             selector: policy.workloads.clone(),
             enforce,
             models: policy.models.as_deref().map(Into::into),
+            operations: (!policy.operations.is_empty()).then(|| Arc::new(policy.operations.clone())),
+            meters_exactly: enforce && policy.meter == Meter::Exact && !policy.budgets.is_empty(),
             budgets: policy.budgets.clone(),
             prompt,
             response,

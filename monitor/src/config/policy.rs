@@ -17,12 +17,51 @@ pub struct Policy {
     pub mode: Mode,
     /// Models that may be asked, or `None` for all.
     pub models: Option<Vec<Glob>>,
+    /// Operations that may be asked for.
+    pub operations: OperationRule,
+    /// How streams are metered.
+    pub meter: Meter,
     /// Token budgets, all of which must have room.
     pub budgets: Vec<BudgetRule>,
     /// What must not pass in text.
     pub content: Vec<ContentRule>,
     /// What is done where an exchange cannot be seen or attributed.
     pub coverage: Coverage,
+}
+
+/// Which operations may be asked for, by the names that records have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OperationRule {
+    /// Only these, or `None` for all.
+    pub allow: Option<Vec<Glob>>,
+    /// None of these.
+    pub deny: Vec<Glob>,
+}
+
+impl OperationRule {
+    /// Whether it says anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_none() && self.deny.is_empty()
+    }
+
+    /// Whether an operation of this name may be asked for.
+    #[must_use]
+    pub fn allows(&self, operation: &str) -> bool {
+        let listed = |list: &[Glob]| list.iter().any(|glob| glob.matches(operation));
+        self.allow.as_deref().is_none_or(listed) && !listed(&self.deny)
+    }
+}
+
+/// How the tokens of streams are metered that do not carry the provider's own count unless it is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meter {
+    /// The provider is asked to tell, where the policy has a budget to charge; what it sends for that is kept from the client.
+    #[default]
+    Exact,
+    /// Requests stay as they are; what the provider does not tell is counted here.
+    Passive,
 }
 
 /// What is done where an exchange cannot be seen or attributed; `None` where the policy does not say. Of several policies

@@ -68,6 +68,10 @@ pub(super) struct PolicySpec {
     #[serde(default)]
     pub(super) models: Option<ModelsSpec>,
     #[serde(default)]
+    pub(super) operations: Option<OperationsSpec>,
+    #[serde(default)]
+    pub(super) meter: Option<super::Meter>,
+    #[serde(default)]
     pub(super) budgets: Option<Vec<BudgetSpec>>,
     #[serde(default)]
     pub(super) content: Option<Vec<ContentSpec>>,
@@ -105,6 +109,13 @@ pub(super) struct SelectorSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelsSpec {
     pub(super) allow: OneOrMany,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OperationsSpec {
+    pub(super) allow: Option<OneOrMany>,
+    pub(super) deny: Option<OneOrMany>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -66,6 +66,8 @@ policies:
     workloads: {user: [bot, 1001], exe: "*/python3*", cgroup: ["/kubepods/*", "/user.slice/*"]}
     mode: observe
     models: {allow: ["gpt-4o-mini", "claude-*"]}
+    operations: {allow: ["*completions", messages, other], deny: completions}
+    meter: passive
     budgets:
       - {limit: 200k tokens, window: 1h, per: workload}
       - {limit: 2M tokens, window: 30d}
@@ -103,6 +105,14 @@ events:
             .iter()
             .any(|model| model.matches("claude-sonnet-4"))
     );
+    let allowed: Vec<_> = monitor_protocol::Operation::ALL
+        .iter()
+        .map(|operation| operation.name())
+        .filter(|name| bots.operations.allows(name))
+        .collect();
+    assert_eq!(allowed, ["chat_completions", "messages", "other"]);
+    assert_eq!((bots.meter, everyone.meter), (Meter::Passive, Meter::Exact));
+    assert!(everyone.operations.is_empty() && everyone.operations.allows("realtime"));
     assert_eq!(
         bots.budgets[0],
         BudgetRule {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use monitor_content::Detectors;
-use monitor_protocol::Api;
+use monitor_protocol::{Api, Operation};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -14,13 +14,14 @@ use serde_saphyr::{Location, Spanned};
 use super::error::{ConfigError, Problems};
 use super::spec::{
     BudgetSpec, ConfigSpec, ContentSpec, EndpointSpec, EventsSpec, InterceptSpec, NodeSpec, OneOrMany,
-    PolicySpec, SelectorSpec, SinkSpec,
+    OperationsSpec, PolicySpec, SelectorSpec, SinkSpec,
 };
 use super::{
     BudgetRule, Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR,
     DEFAULT_PLAIN_PORTS, DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
     Endpoint, Events, FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS,
-    MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, Parts, Policy, Selector, Sink, identity, quantity, users,
+    MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, OperationRule, Parts, Policy, Selector, Sink, identity,
+    quantity, users,
 };
 
 /// Longest name of a policy or provider; it becomes a label of records.
@@ -273,6 +274,8 @@ fn policies(specs: Vec<PolicySpec>, problems: &mut Problems<'_>) -> Vec<Policy> 
             models: spec.models.map(|models| {
                 globs(models.allow, "allows no model, which would deny every request; name the allowed ones, or remove `models`", problems)
             }),
+            operations: operations(spec.operations.unwrap_or_default(), problems),
+            meter: spec.meter.unwrap_or_default(),
             budgets: spec.budgets.unwrap_or_default().iter().filter_map(|spec| budget(spec, problems)).collect(),
             content: spec.content.unwrap_or_default().into_iter().map(|spec| content(spec, problems)).collect(),
             coverage,
@@ -308,6 +311,42 @@ fn coverage(spec: &PolicySpec, problems: &mut Problems<'_>) -> Coverage {
         quic: spec.quic.as_ref().map(|value| value.value),
         on_untrusted_ca: spec.on_untrusted_ca.as_ref().map(|value| value.value),
         on_unknown: spec.on_unknown.as_ref().map(|value| value.value),
+    }
+}
+
+fn operations(spec: OperationsSpec, problems: &mut Problems<'_>) -> OperationRule {
+    let mut list = |spec: Option<OneOrMany>, empty: &str| {
+        let spec = spec?;
+        for pattern in &spec.values {
+            let known = Glob::new(&pattern.value).is_ok_and(|glob| {
+                Operation::ALL
+                    .iter()
+                    .any(|operation| glob.matches(operation.name()))
+            });
+            if !known {
+                let names: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+                problems.add(
+                    pattern.referenced,
+                    format_args!(
+                        "`{}` is no operation; write one of {}, or a pattern of them",
+                        pattern.value,
+                        names.join(", ")
+                    ),
+                );
+            }
+        }
+        Some(globs(spec, empty, problems))
+    };
+    OperationRule {
+        allow: list(
+            spec.allow,
+            "allows no operation, which would deny every request; name the allowed ones, or remove `allow`",
+        ),
+        deny: list(
+            spec.deny,
+            "denies nothing; name the denied operations, or remove `deny`",
+        )
+        .unwrap_or_default(),
     }
 }
 

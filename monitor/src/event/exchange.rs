@@ -92,8 +92,25 @@ pub struct TokenUsage {
     pub cache_write: u64,
     /// Completion tokens spent on reasoning.
     pub reasoning: u64,
+    /// What of them is no text.
+    pub modalities: ModalityTokens,
     /// How far the figures can be trusted.
     pub certainty: Certainty,
+}
+
+/// Of the tokens that were spent, those that are no text, as far as the provider says: parts of `input` and `output`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ModalityTokens {
+    /// Prompt tokens of audio.
+    pub input_audio: u64,
+    /// Prompt tokens of images.
+    pub input_image: u64,
+    /// Prompt tokens of video.
+    pub input_video: u64,
+    /// Tokens of spoken output.
+    pub output_audio: u64,
+    /// Tokens of images made.
+    pub output_image: u64,
 }
 
 labels! {

@@ -106,6 +106,10 @@ pub(crate) fn exchange() -> Exchange {
             cache_read: 64,
             cache_write: 0,
             reasoning: 40,
+            modalities: ModalityTokens {
+                input_image: 12,
+                ..ModalityTokens::default()
+            },
             certainty: Certainty::Exact,
         }),
         counted: Some(OwnCount {

@@ -25,6 +25,8 @@ labels! {
         Content => "content",
         /// A policy does not allow the model.
         Model => "model",
+        /// A policy does not allow the operation.
+        Operation => "operation",
         /// The request or response could not be read as what it claims to be, and a policy needs it read.
         Unreadable => "unreadable",
         /// The request exceeds the inspection bound.

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
-use super::fields::ContentEncoding;
+use smallvec::SmallVec;
+
+use super::fields::{Coding, ContentEncoding};
 
 /// A body that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -15,21 +17,26 @@ pub(super) enum DecodeError {
     Unknown,
     /// The bytes are not valid in their coding.
     #[error("malformed {0:?} body")]
-    Malformed(ContentEncoding),
+    Malformed(Coding),
     /// The body decodes to more than the bound.
     #[error("the body decodes to more than {0} bytes")]
     TooLarge(usize),
 }
 
-/// Decodes one body, piece by piece.
+/// Decodes one body, piece by piece. Every coding that is taken off is bounded on its own.
 pub(super) struct Decoder {
-    encoding: ContentEncoding,
+    stages: SmallVec<[Stage; 1]>,
+    known: bool,
+}
+
+/// Takes one coding off.
+struct Stage {
+    coding: Coding,
     limit_bytes: usize,
     inner: Inner,
 }
 
 enum Inner {
-    Identity,
     Gzip(Box<flate2::write::MultiGzDecoder<Sink>>),
     Zlib(Box<flate2::write::ZlibDecoder<Sink>>),
     RawDeflate(Box<flate2::write::DeflateDecoder<Sink>>),
@@ -37,7 +44,6 @@ enum Inner {
     DeflateUndecided(Option<u8>),
     Brotli(Box<brotli::DecompressorWriter<Sink>>),
     Zstd(Box<zstd::stream::write::Decoder<'static, Sink>>),
-    Unknown,
 }
 
 /// Output of one piece, bounded.
@@ -65,31 +71,13 @@ impl Write for Sink {
 impl Decoder {
     /// A decoder for one body; a single piece may decode to `limit_bytes` at most.
     pub(super) fn new(encoding: ContentEncoding, limit_bytes: usize) -> Self {
-        let sink = Sink {
-            bytes: Vec::new(),
-            limit_bytes,
-            overflowed: false,
-        };
-        /// Bytes of brotli's input buffer.
-        const BROTLI_BUFFER_BYTES: usize = 4_096;
-        let inner = match encoding {
-            ContentEncoding::Identity => Inner::Identity,
-            ContentEncoding::Gzip => Inner::Gzip(Box::new(flate2::write::MultiGzDecoder::new(sink))),
-            ContentEncoding::Deflate => Inner::DeflateUndecided(None),
-            ContentEncoding::Brotli => Inner::Brotli(Box::new(brotli::DecompressorWriter::new(
-                sink,
-                BROTLI_BUFFER_BYTES,
-            ))),
-            ContentEncoding::Zstd => match zstd::stream::write::Decoder::new(sink) {
-                Ok(decoder) => Inner::Zstd(Box::new(decoder)),
-                Err(_) => Inner::Unknown,
-            },
-            ContentEncoding::Unknown => Inner::Unknown,
-        };
+        let stages = encoding
+            .outermost_first()
+            .map(|coding| Stage::new(coding, limit_bytes));
+        let stages: Option<_> = stages.collect();
         Self {
-            encoding,
-            limit_bytes,
-            inner,
+            known: encoding.is_known() && stages.is_some(),
+            stages: stages.unwrap_or_default(),
         }
     }
 
@@ -99,9 +87,43 @@ impl Decoder {
     /// # Errors
     /// The coding is unknown, the bytes are malformed, or the piece decodes to more than the bound.
     pub(super) fn push(&mut self, piece: Bytes) -> Result<Bytes, DecodeError> {
+        if !self.known {
+            return Err(DecodeError::Unknown);
+        }
+        self.stages
+            .iter_mut()
+            .try_fold(piece, |piece, stage| stage.push(piece))
+    }
+}
+
+impl Stage {
+    /// `None` where the system has no memory for a decoder.
+    fn new(coding: Coding, limit_bytes: usize) -> Option<Self> {
+        /// Bytes of brotli's input buffer.
+        const BROTLI_BUFFER_BYTES: usize = 4_096;
+        let sink = Sink {
+            bytes: Vec::new(),
+            limit_bytes,
+            overflowed: false,
+        };
+        let inner = match coding {
+            Coding::Gzip => Inner::Gzip(Box::new(flate2::write::MultiGzDecoder::new(sink))),
+            Coding::Deflate => Inner::DeflateUndecided(None),
+            Coding::Brotli => Inner::Brotli(Box::new(brotli::DecompressorWriter::new(
+                sink,
+                BROTLI_BUFFER_BYTES,
+            ))),
+            Coding::Zstd => Inner::Zstd(Box::new(zstd::stream::write::Decoder::new(sink).ok()?)),
+        };
+        Some(Self {
+            coding,
+            limit_bytes,
+            inner,
+        })
+    }
+
+    fn push(&mut self, piece: Bytes) -> Result<Bytes, DecodeError> {
         match &mut self.inner {
-            Inner::Identity => Ok(piece),
-            Inner::Unknown => Err(DecodeError::Unknown),
             Inner::DeflateUndecided(first) => {
                 let mut head = Vec::with_capacity(piece.len() + 1);
                 head.extend(first.take());
@@ -123,11 +145,11 @@ impl Decoder {
                 };
                 self.push(head.into())
             }
-            Inner::Gzip(d) => drive(d, &piece, |d| d.get_mut(), self.encoding, self.limit_bytes),
-            Inner::Zlib(d) => drive(d, &piece, |d| d.get_mut(), self.encoding, self.limit_bytes),
-            Inner::RawDeflate(d) => drive(d, &piece, |d| d.get_mut(), self.encoding, self.limit_bytes),
-            Inner::Brotli(d) => drive(d, &piece, |d| d.get_mut(), self.encoding, self.limit_bytes),
-            Inner::Zstd(d) => drive(d, &piece, |d| d.get_mut(), self.encoding, self.limit_bytes),
+            Inner::Gzip(d) => drive(d, &piece, |d| d.get_mut(), self.coding, self.limit_bytes),
+            Inner::Zlib(d) => drive(d, &piece, |d| d.get_mut(), self.coding, self.limit_bytes),
+            Inner::RawDeflate(d) => drive(d, &piece, |d| d.get_mut(), self.coding, self.limit_bytes),
+            Inner::Brotli(d) => drive(d, &piece, |d| d.get_mut(), self.coding, self.limit_bytes),
+            Inner::Zstd(d) => drive(d, &piece, |d| d.get_mut(), self.coding, self.limit_bytes),
         }
     }
 }
@@ -136,7 +158,7 @@ fn drive<D: Write>(
     decoder: &mut D,
     piece: &[u8],
     sink: impl Fn(&mut D) -> &mut Sink,
-    encoding: ContentEncoding,
+    coding: Coding,
     limit_bytes: usize,
 ) -> Result<Bytes, DecodeError> {
     let written = decoder.write_all(piece).and_then(|()| decoder.flush());
@@ -147,7 +169,7 @@ fn drive<D: Write>(
     let out = std::mem::take(&mut sink.bytes);
     match written {
         Ok(()) => Ok(out.into()),
-        Err(_) => Err(DecodeError::Malformed(encoding)),
+        Err(_) => Err(DecodeError::Malformed(coding)),
     }
 }
 
@@ -169,43 +191,54 @@ mod tests {
 
     const TEXT: &[u8] = b"{\"choices\":[{\"message\":{\"content\":\"hello hello hello hello hello\"}}]}";
 
-    fn encoded(encoding: ContentEncoding, text: &[u8]) -> Vec<u8> {
+    fn encoded(coding: Coding, text: &[u8]) -> Vec<u8> {
         let level = flate2::Compression::default();
         let mut out = Vec::new();
-        match encoding {
-            ContentEncoding::Gzip => {
+        match coding {
+            Coding::Gzip => {
                 let mut e = flate2::write::GzEncoder::new(&mut out, level);
                 e.write_all(text).unwrap();
                 e.finish().unwrap();
             }
-            ContentEncoding::Deflate => {
+            Coding::Deflate => {
                 let mut e = flate2::write::ZlibEncoder::new(&mut out, level);
                 e.write_all(text).unwrap();
                 e.finish().unwrap();
             }
-            ContentEncoding::Brotli => {
+            Coding::Brotli => {
                 let mut e = brotli::CompressorWriter::new(&mut out, 4_096, 5, 22);
                 e.write_all(text).unwrap();
                 drop(e);
             }
-            ContentEncoding::Zstd => out = zstd::encode_all(text, 3).unwrap(),
-            _ => out.extend_from_slice(text),
+            Coding::Zstd => out = zstd::encode_all(text, 3).unwrap(),
         }
         out
     }
 
-    const ALL: [ContentEncoding; 5] = [
-        ContentEncoding::Identity,
-        ContentEncoding::Gzip,
-        ContentEncoding::Deflate,
-        ContentEncoding::Brotli,
-        ContentEncoding::Zstd,
-    ];
+    const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+
+    /// No coding, one, two, and three.
+    fn encodings(text: &[u8]) -> Vec<(ContentEncoding, Vec<u8>)> {
+        let mut all = vec![(ContentEncoding::default(), text.to_vec())];
+        for one in ALL {
+            all.push((ContentEncoding::of(one), encoded(one, text)));
+        }
+        let twice = encoded(Coding::Brotli, &encoded(Coding::Gzip, text));
+        all.push((
+            ContentEncoding::parse(b"deflate, gzip, br"),
+            encoded(
+                Coding::Brotli,
+                &encoded(Coding::Gzip, &encoded(Coding::Deflate, text)),
+            ),
+        ));
+        all.push((ContentEncoding::parse(b"gzip, br"), twice));
+        all
+    }
 
     #[test]
     fn every_coding_decodes_at_every_split() {
-        for encoding in ALL {
-            let wire = Bytes::from(encoded(encoding, TEXT));
+        for (encoding, wire) in encodings(TEXT) {
+            let wire = Bytes::from(wire);
             for cut in 0..=wire.len() {
                 let mut decoder = Decoder::new(encoding, 1 << 20);
                 let mut out = decoder.push(wire.slice(..cut)).unwrap().to_vec();
@@ -221,7 +254,7 @@ mod tests {
         e.write_all(TEXT).unwrap();
         let wire = e.finish().unwrap();
         assert_eq!(
-            decode_whole(ContentEncoding::Deflate, wire.into(), 1 << 20).unwrap(),
+            decode_whole(ContentEncoding::of(Coding::Deflate), wire.into(), 1 << 20).unwrap(),
             TEXT
         );
     }
@@ -229,27 +262,25 @@ mod tests {
     #[test]
     fn a_bomb_is_refused_in_every_coding() {
         let zeros = vec![0; 8 << 20];
-        for encoding in &ALL[1..] {
-            let wire = encoded(*encoding, &zeros);
+        for (encoding, wire) in encodings(&zeros).split_off(1) {
             assert!(wire.len() < 64 * 1024);
-            let result = decode_whole(*encoding, wire.into(), 1 << 20);
+            let result = decode_whole(encoding, wire.into(), 1 << 20);
             assert!(matches!(result, Err(DecodeError::TooLarge(_))), "{encoding:?}");
         }
     }
 
     #[test]
     fn garbage_is_malformed() {
-        for encoding in &ALL[1..] {
-            let result = decode_whole(
-                *encoding,
-                Bytes::from_static(b"\xff\xfe certainly not compressed"),
-                1 << 20,
-            );
-            assert!(matches!(result, Err(DecodeError::Malformed(_))), "{encoding:?}");
+        let garbage = Bytes::from_static(b"\xff\xfe certainly not compressed");
+        for coding in ALL {
+            let result = decode_whole(ContentEncoding::of(coding), garbage.clone(), 1 << 20);
+            assert!(matches!(result, Err(DecodeError::Malformed(_))), "{coding:?}");
         }
-        assert!(matches!(
-            decode_whole(ContentEncoding::Unknown, Bytes::from_static(b"x"), 9),
-            Err(DecodeError::Unknown)
-        ));
+        for unread in [&b"compress"[..], b"gzip, gzip, gzip, gzip"] {
+            assert!(matches!(
+                decode_whole(ContentEncoding::parse(unread), garbage.clone(), 9),
+                Err(DecodeError::Unknown)
+            ));
+        }
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use monitor_budget::Denied;
 use monitor_content::{Encoding, Finding, placeholder, redact};
-use monitor_protocol::{RefusalReason, Request, Text, edit, prompt_count, read_request};
+use monitor_protocol::{Edit, EditError, RefusalReason, Request, Text, edit, prompt_count, read_request};
 
 use super::decode::decode_whole;
-use super::meter::{Demand, Spending, reserve};
+use super::fields::Boundary;
+use super::meter::{Demand, Spending, is_free, reserve};
 use super::response::Reader;
 use super::{Decision, Exchange, Inspected, Refusal};
 use crate::event::{Part, Reason, ShortText, Verdict};
@@ -58,30 +59,34 @@ impl Exchange {
         let Ok(decoded) = decode_whole(self.request.encoding, body.clone(), limit) else {
             return self.unread();
         };
+        if decoded.is_empty() && !(self.posts && self.call.operation.generates()) {
+            return self.inspect_bodiless();
+        }
         // The request borrows the body, so the body must not be part of what is borrowed mutably below.
-        let Ok(request) = read_request(&self.call, None, &decoded) else {
+        let boundary = self.request.boundary;
+        let boundary = boundary.as_ref().map(Boundary::as_str);
+        let Ok(request) = read_request(&self.call, boundary, &decoded) else {
             return self.unread();
         };
         let model = request.model.clone().map(Cow::into_owned);
         let model = model.or_else(|| self.call.model.clone()).unwrap_or_default();
-        if !model.is_empty() {
-            self.model = Some(ShortText::new(&model));
-        }
-        if let Some(refusal) = self.check_model(&model) {
+        if let Some(refusal) = self.note_model(&model) {
             return Decision::Refuse(refusal);
         }
         let redactions = match self.scan(&request.texts) {
             Ok(redactions) => redactions,
             Err(refusal) => return Decision::Refuse(refusal),
         };
-        let decision = match (
-            redactions.is_empty(),
-            apply(&decoded, &request.texts, &redactions),
-        ) {
-            (true, _) => Decision::Forward,
-            (false, Some(edited)) => Decision::Edited(edited.into()),
-            (false, None) => return self.unread(),
+        if self.signed && !redactions.is_empty() {
+            return Decision::Refuse(self.refuse_signed());
+        }
+        let ask = request.ask_usage.clone().filter(|_| self.asks_usage);
+        let decision = match apply(&decoded, &request.texts, &redactions, ask) {
+            Ok(None) => Decision::Forward,
+            Ok(Some(edited)) => Decision::Edited(edited.into()),
+            Err(NotEdited) => return self.unread(),
         };
+        self.asked_usage = self.asks_usage && request.ask_usage.is_some();
         let encoding = Encoding::for_model(&model);
         let prompt_tokens = self.count(encoding, &decoded, &request, &redactions);
         if let Some(refusal) = self.reserve(encoding, prompt_tokens, &request) {
@@ -89,6 +94,29 @@ impl Exchange {
         }
         self.reader = Reader::Expecting;
         decision
+    }
+
+    /// A request without a body (a list, a stored answer, a deletion) has no prompt and spends nothing; its answer is read.
+    fn inspect_bodiless(&mut self) -> Decision {
+        let model = self.call.model.clone().unwrap_or_default();
+        if !model.is_empty()
+            && let Some(refusal) = self.note_model(&model)
+        {
+            return Decision::Refuse(refusal);
+        }
+        self.reader = Reader::Expecting;
+        Decision::Forward
+    }
+
+    /// Takes the model that is asked for: a refusal where a policy does not allow it.
+    fn note_model(&mut self, model: &str) -> Option<Refusal> {
+        if !model.is_empty() {
+            self.model = Some(ShortText::new(model));
+        } else if !self.call.operation.generates() {
+            // Uploads, lists and tools name none.
+            return None;
+        }
+        self.check_model(model)
     }
 
     /// A body that cannot be read passes only where no policy is enforced.
@@ -152,10 +180,19 @@ impl Exchange {
     }
 
     fn reserve(&mut self, encoding: Encoding, prompt_tokens: u64, request: &Request<'_>) -> Option<Refusal> {
+        if is_free(self.call.operation) {
+            self.spending = Some(Spending::free(encoding, prompt_tokens));
+            return None;
+        }
+        let asked = request.max_output_tokens.as_ref().map(|limit| limit.tokens);
         let demand = Demand {
             prompt_tokens,
-            streamed: request.stream,
-            max_output_tokens: request.max_output_tokens.as_ref().map(|limit| limit.tokens),
+            streamed: request.stream || self.call.streams,
+            max_output_tokens: if self.call.operation.generates() {
+                asked
+            } else {
+                Some(0)
+            },
             choices: request.choices,
         };
         let applied = self.applied.clone();
@@ -244,6 +281,15 @@ impl Exchange {
         self.refuse(reason, Reason::Content, Some(scan.policy.clone()))
     }
 
+    /// Policy wants an edit, and a signature covers the body.
+    fn refuse_signed(&mut self) -> Refusal {
+        let policy = self.policy.clone();
+        let reason = RefusalReason::Signed {
+            name: policy.as_deref().unwrap_or_default().to_owned(),
+        };
+        self.refuse(reason, Reason::Signed, policy)
+    }
+
     fn refuse_budget(&mut self, denied: &Denied) -> Refusal {
         let (reason, policy) = self.budget_refusal(denied);
         self.refuse(reason, Reason::Budget, policy)
@@ -287,18 +333,32 @@ pub(super) fn make_disjoint(findings: &mut Vec<Finding>) {
     });
 }
 
-/// The body with the redactions made. `None` if there are none, or a span does not lie in its text, which the scan rules
-/// out.
-fn apply(body: &[u8], texts: &[Text<'_>], redactions: &[Redaction]) -> Option<Vec<u8>> {
-    if redactions.is_empty() {
-        return None;
+/// A redaction does not lie in its text, which the scan rules out.
+struct NotEdited;
+
+impl From<EditError> for NotEdited {
+    fn from(_: EditError) -> Self {
+        Self
     }
-    let mut edits = Vec::new();
+}
+
+/// The body with the redactions made, and `more`; `None` if there are none.
+fn apply(
+    body: &[u8],
+    texts: &[Text<'_>],
+    redactions: &[Redaction],
+    more: Option<Edit<'static>>,
+) -> Result<Option<Vec<u8>>, NotEdited> {
+    let mut edits: Vec<Edit<'_>> = Vec::from_iter(more);
     for redaction in redactions {
-        let mut raw = texts.get(redaction.text_index)?.raw_spans();
+        let mut raw = texts.get(redaction.text_index).ok_or(NotEdited)?.raw_spans();
         for finding in &redaction.replaced {
-            edits.push(raw.edit(finding.start..finding.end, substitute(finding))?);
+            let range = finding.start..finding.end;
+            edits.push(raw.edit(range, substitute(finding)).ok_or(NotEdited)?);
         }
     }
-    edit(body, &edits).ok()
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(edit(body, &edits)?))
 }

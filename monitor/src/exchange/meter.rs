@@ -2,9 +2,10 @@
 
 use monitor_budget::{Budget, Denied, Ledger, Reservation};
 use monitor_content::{Encoding, Meter};
-use monitor_protocol::{Channel, Usage, UsageCounters};
+use monitor_protocol::{Channel, Operation, Usage, UsageCounters};
 use smallvec::SmallVec;
 
+use crate::event::ModalityTokens;
 use crate::policy::AppliedBudget;
 
 /// Tokens of output that a streamed answer reserves at a time. Smaller slices leave less of a budget unused by streams
@@ -17,6 +18,14 @@ const UNLIMITED_OUTPUT_TOKENS: u64 = 16_384;
 /// counted as one text.
 const MAX_CHANNELS: usize = 256;
 
+/// Whether an operation costs no tokens, whatever its prompt: counting them, rating them, asking a tool.
+pub(super) fn is_free(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::CountTokens | Operation::Moderations | Operation::Mcp
+    )
+}
+
 /// What an exchange has cost so far.
 pub(super) struct Spending {
     /// How the model's tokens are counted.
@@ -28,6 +37,7 @@ pub(super) struct Spending {
     meters: SmallVec<[(Channel, Meter); 1]>,
     enforced: Option<Hold>,
     observed: Option<Hold>,
+    free: bool,
 }
 
 /// A reservation, and the most that it ever held.
@@ -94,9 +104,23 @@ impl Spending {
             meters: SmallVec::new(),
             enforced,
             observed,
+            free: false,
         };
         spending.meter();
         spending
+    }
+
+    /// An exchange that costs nothing.
+    pub(super) fn free(encoding: Encoding, prompt_tokens: u64) -> Self {
+        Self {
+            free: true,
+            ..Self::new(encoding, prompt_tokens, None, None)
+        }
+    }
+
+    /// Whether it costs nothing.
+    pub(super) fn is_free(&self) -> bool {
+        self.free
     }
 
     /// Counts a piece of the answer.
@@ -161,6 +185,19 @@ impl Spending {
     /// The provider's figures in disjoint buckets.
     pub(super) fn told(&self) -> Option<Usage> {
         self.counters.map(|counters| counters.usage())
+    }
+
+    /// What of the provider's figures is no text.
+    pub(super) fn modalities(&self) -> ModalityTokens {
+        let told = self.counters.map(|counters| counters.modalities());
+        let told = told.unwrap_or_default();
+        ModalityTokens {
+            input_audio: told.input_audio,
+            input_image: told.input_image,
+            input_video: told.input_video,
+            output_audio: told.output_audio,
+            output_image: told.output_image,
+        }
     }
 
     /// The reservations, to be settled.

@@ -9,6 +9,7 @@ use monitor_budget::{Clock, Ledger};
 use monitor_protocol::{Api, Catalog};
 use parking_lot::Mutex;
 
+use super::include_usage;
 use crate::event::{Bypass, BypassReason, Connection, Event, ExchangeIds, Recorder, Transport};
 use crate::identity::{Attribution, Claim, Workload};
 use crate::policy::{Applied, Policies};
@@ -60,6 +61,8 @@ pub struct Origin {
     pub node: Arc<Node>,
     /// Whose it is and where it goes.
     pub opened: Opened,
+    /// The provider takes `include_usage` from who did not ask for it.
+    pub(super) takes_usage_option: bool,
     /// What applies, with the policies it was worked out from.
     applied: Mutex<Option<Choice>>,
     /// What the last exchange that was not certainly its workload's was graded.
@@ -81,6 +84,7 @@ impl Origin {
     pub fn new(node: Arc<Node>, opened: Opened) -> Self {
         let (exchanges, bytes_up, bytes_down) = Default::default();
         Self {
+            takes_usage_option: include_usage::is_taken(&opened),
             node,
             opened,
             applied: Mutex::new(None),

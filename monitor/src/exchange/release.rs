@@ -53,6 +53,8 @@ struct Held {
     /// Repeats with findings: their spans, and what is to stand there.
     repeats: SmallVec<[(Range<usize>, String); 0]>,
     echoes: SmallVec<[Range<usize>; 0]>,
+    /// A member that is not for the client.
+    unasked: Option<Range<usize>>,
 }
 
 /// A run of one text inside an event.
@@ -144,14 +146,15 @@ impl Release {
         }
     }
 
-    /// Puts the event that was scanned last in the queue.
-    pub(super) fn queue(&mut self, event: Frame) {
+    /// Puts the event that was scanned last in the queue; `unasked` is what of it goes whatever is found.
+    pub(super) fn queue(&mut self, event: Frame, unasked: Option<Range<usize>>) {
         self.queued_bytes += event.raw().len();
         self.queue.push_back(Held {
             event,
             pieces: std::mem::take(&mut self.pieces),
             repeats: std::mem::take(&mut self.repeats),
             echoes: std::mem::take(&mut self.echoes),
+            unasked,
         });
     }
 
@@ -266,14 +269,17 @@ impl Release {
                 texts.push((piece.span.clone(), edited));
             }
         }
-        if texts.is_empty() {
+        if texts.is_empty() && held.unasked.is_none() {
             return Ok(held.event.raw().clone());
         }
         let mut edits: Vec<Edit<'_>> = texts
             .iter()
             .map(|(span, text)| Edit::text(span.clone(), text))
             .collect();
-        edits.extend(held.echoes.iter().map(|echo| Edit::json(echo.clone(), "null")));
+        edits.extend(held.unasked.clone().map(|member| Edit::json(member, "")));
+        if !texts.is_empty() {
+            edits.extend(held.echoes.iter().map(|echo| Edit::json(echo.clone(), "null")));
+        }
         held.event.edited(&edits)
     }
 }
@@ -334,7 +340,7 @@ mod tests {
             let read = read_event(&call, &event).unwrap();
             assert!(release.scan(&event, &read, &mut found));
             drop(read);
-            release.queue(event);
+            release.queue(event, None);
             release.drain(&mut out).unwrap();
         }
         (found, String::from_utf8(out.concat()).unwrap())

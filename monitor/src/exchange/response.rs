@@ -1,13 +1,15 @@
 //! Reading responses: passed and read aside, held until whole, or event by event.
 
 use bytes::Bytes;
-use monitor_content::Finding;
+use monitor_content::{Finding, redact};
 use monitor_protocol::{
-    Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, cut, edit, read_event, read_response,
+    Call, Channel, Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, cut, edit, read_event,
+    read_response,
 };
 
 use super::decode::{Decoder, decode_whole};
 use super::fields::{BodyFields, ContentEncoding, MediaType};
+use super::include_usage;
 use super::inspect::substitute;
 use super::pieces::Pieces;
 use super::release::Release;
@@ -28,6 +30,8 @@ pub(super) enum Reader {
     Expecting,
     /// The provider refused or failed: nothing was spent.
     Failed,
+    /// It has no text: only its size is known.
+    Sized,
     /// One document.
     Whole(Whole),
     /// A stream of events.
@@ -39,8 +43,26 @@ pub(super) enum Reader {
 /// One document, read when it is whole.
 pub(super) struct Whole {
     encoding: ContentEncoding,
+    /// It may be plain text.
+    plain: bool,
     body: Pieces,
 }
+
+/// What a whole answer is.
+#[derive(Clone, Copy)]
+enum Document<'d> {
+    /// One of the provider's documents.
+    Read(&'d Response<'d>),
+    /// One text (a transcript, subtitles).
+    Plain(&'d str),
+}
+
+/// Where a text that is a whole answer stands.
+const PLAIN: Channel = Channel {
+    choice: 0,
+    part: monitor_protocol::Part::Text,
+    index: 0,
+};
 
 /// A stream of events.
 pub(super) struct Stream {
@@ -58,7 +80,8 @@ impl Exchange {
     /// Takes the response's status and what its head says of the body.
     pub fn response_head(&mut self, status: u16, body: BodyFields) -> ResponsePlan {
         self.status = Some(status);
-        self.streamed = body.media == MediaType::EventStream;
+        let framing = framing_of(body.media, self.call.streams);
+        self.streamed = framing.is_some();
         self.error = ErrorClass::from_status(status);
         if !matches!(self.reader, Reader::Expecting) {
             return ResponsePlan::Pass;
@@ -68,18 +91,23 @@ impl Exchange {
             return ResponsePlan::Pass;
         }
         let edits = self.applied.edits_response();
-        if edits && body.encoding == ContentEncoding::Unknown {
+        if body.media == MediaType::Binary {
+            self.reader = Reader::Sized;
+            return ResponsePlan::Pass;
+        }
+        if edits && !body.encoding.is_known() {
             self.reader = Reader::Lost;
             return ResponsePlan::Refuse(self.refuse_upstream());
         }
-        match body.media {
-            MediaType::EventStream => {
+        match framing {
+            Some(framing) => {
+                self.framing = framing;
                 let changes = self.applied.may_change_response();
-                let encoded = body.encoding != ContentEncoding::Identity;
+                let encoded = !body.encoding.is_identity();
                 let scans = &self.applied.response;
                 self.reader = Reader::Stream(Box::new(Stream {
                     decoder: encoded.then(|| Decoder::new(body.encoding, PIECE_LIMIT_BYTES)),
-                    frames: FrameDecoder::new(Framing::Sse),
+                    frames: FrameDecoder::new(framing),
                     release: (!scans.is_empty()).then(|| Release::new(scans)),
                     changes,
                     ended: false,
@@ -89,9 +117,10 @@ impl Exchange {
                     may_change: changes,
                 }
             }
-            MediaType::Json | MediaType::Other => {
+            None => {
                 self.reader = Reader::Whole(Whole {
                     encoding: body.encoding,
+                    plain: body.media == MediaType::Text,
                     body: Pieces::default(),
                 });
                 if edits {
@@ -166,7 +195,7 @@ impl Exchange {
             return Flow::Continue;
         };
         stream.ended |= read.terminal;
-        if read.error {
+        if read.error || event.is_exception() {
             self.error = Some(ErrorClass::Stream);
         }
         if let Some(spending) = &mut self.spending {
@@ -184,9 +213,25 @@ impl Exchange {
             }
         }
         let changes = stream.changes;
+        if self.asked_usage && read.usage_only {
+            // The client did not ask for it.
+            return Flow::Continue;
+        }
+        let unasked = if self.asked_usage {
+            include_usage::null_member(event.data())
+        } else {
+            None
+        };
         let Some(release) = &mut stream.release else {
+            drop(read);
             if changes {
-                out.push(event.raw().clone());
+                out.push(match unasked {
+                    // The span lies in the data: the edit can be made.
+                    Some(member) => event
+                        .edited(&[Edit::json(member, "")])
+                        .unwrap_or_else(|_| event.raw().clone()),
+                    None => event.raw().clone(),
+                });
                 self.begun = true;
             }
             return Flow::Continue;
@@ -195,7 +240,7 @@ impl Exchange {
         let fits = release.scan(&event, &read, &mut found);
         drop(read);
         if changes {
-            release.queue(event);
+            release.queue(event, unasked);
         }
         if !fits && self.applied.edits_response() {
             return self.cut(RefusalReason::Unreadable, Reason::TooLarge, None, out);
@@ -289,12 +334,12 @@ impl Exchange {
             }
             Reader::Whole(whole) => {
                 let body = std::mem::take(&mut whole.body).whole();
-                let encoding = whole.encoding;
-                if self.read_whole(encoding, body, |exchange, _, response| {
-                    exchange.account(response);
-                    exchange.scan_whole(response);
-                }) == Err(Unreadable)
-                {
+                let (encoding, plain) = (whole.encoding, whole.plain);
+                let read = read_whole(&self.call.clone(), encoding, plain, body, |_, document| {
+                    self.account(document);
+                    self.scan_whole(document);
+                });
+                if read == Err(Unreadable) {
                     self.reader = Reader::Lost;
                 }
                 Flow::Continue
@@ -308,10 +353,13 @@ impl Exchange {
         let Reader::Whole(whole) = &self.reader else {
             return WholeDecision::Forward;
         };
-        let encoding = whole.encoding;
-        let decided = self.read_whole(encoding, payload, |exchange, body, response| {
-            exchange.account(response);
-            exchange.edit_whole(body, response)
+        let (encoding, plain) = (whole.encoding, whole.plain);
+        let decided = read_whole(&self.call.clone(), encoding, plain, payload, |body, document| {
+            self.account(document);
+            match document {
+                Document::Read(response) => self.edit_whole(body, response),
+                Document::Plain(text) => self.edit_plain(text),
+            }
         });
         match decided {
             Ok(decision) => decision,
@@ -322,44 +370,56 @@ impl Exchange {
         }
     }
 
-    fn read_whole<T>(
-        &mut self,
-        encoding: ContentEncoding,
-        body: Bytes,
-        then: impl FnOnce(&mut Self, &[u8], &Response<'_>) -> T,
-    ) -> Result<T, Unreadable> {
-        let body = decode_whole(encoding, body, WHOLE_LIMIT_BYTES).map_err(|_| Unreadable)?;
-        let response = read_response(&self.call, &body).map_err(|_| Unreadable)?;
-        Ok(then(self, &body, &response))
-    }
-
     /// Counts the texts and takes the provider's figures.
-    fn account(&mut self, response: &Response<'_>) {
-        if response.error {
+    fn account(&mut self, document: Document<'_>) {
+        if let Document::Read(response) = document
+            && response.error
+        {
             self.error.get_or_insert(ErrorClass::Provider);
         }
         let Some(spending) = &mut self.spending else {
             return;
         };
-        for text in &response.texts {
-            spending.add(text.channel, &text.text());
-        }
-        if let Some(counters) = response.usage {
-            spending.provider(counters);
+        match document {
+            Document::Plain(text) => spending.add(PLAIN, text),
+            Document::Read(response) => {
+                for text in &response.texts {
+                    spending.add(text.channel, &text.text());
+                }
+                if let Some(counters) = response.usage {
+                    spending.provider(counters);
+                }
+            }
         }
         // The answer is here whole: what its reservation does not cover becomes debt when it is settled.
         let _denied = spending.cover();
     }
 
     /// Records what is found in a response that no policy changes.
-    fn scan_whole(&mut self, response: &Response<'_>) {
+    fn scan_whole(&mut self, document: Document<'_>) {
         let applied = self.applied.clone();
         if applied.response.is_empty() {
             return;
         }
-        for text in &response.texts {
-            // None of the rules is enforced, or the response would have been held: nothing is to be replaced.
-            let _observed = self.scan_text(&text.text(), &applied.response, Part::Response);
+        // None of the rules is enforced, or the response would have been held: nothing is to be replaced.
+        match document {
+            Document::Plain(text) => {
+                let _observed = self.scan_text(text, &applied.response, Part::Response);
+            }
+            Document::Read(response) => {
+                for text in &response.texts {
+                    let _observed = self.scan_text(&text.text(), &applied.response, Part::Response);
+                }
+            }
+        }
+    }
+
+    fn edit_plain(&mut self, text: &str) -> WholeDecision {
+        let applied = self.applied.clone();
+        match self.scan_text(text, &applied.response, Part::Response) {
+            Ok(replace) if replace.is_empty() => WholeDecision::Forward,
+            Ok(replace) => WholeDecision::Edited(redact(text, &replace).into()),
+            Err(refusal) => WholeDecision::Refuse(refusal),
         }
     }
 
@@ -392,6 +452,36 @@ impl Exchange {
             Ok(edited) => WholeDecision::Edited(edited.into()),
             Err(_) => WholeDecision::Refuse(self.refuse_upstream()),
         }
+    }
+}
+
+/// How a streamed answer of this type is divided; `None` for one that comes whole. `streams`: the path asks for a stream,
+/// which Gemini answers by an array that grows unless it is asked for events.
+fn framing_of(media: MediaType, streams: bool) -> Option<Framing> {
+    match media {
+        MediaType::EventStream => Some(Framing::Sse),
+        MediaType::NdJson => Some(Framing::Ndjson),
+        MediaType::AwsEventStream => Some(Framing::EventStream),
+        MediaType::Json if streams => Some(Framing::JsonArray),
+        _ => None,
+    }
+}
+
+fn read_whole<T>(
+    call: &Call,
+    encoding: ContentEncoding,
+    plain: bool,
+    body: Bytes,
+    then: impl FnOnce(&[u8], Document<'_>) -> T,
+) -> Result<T, Unreadable> {
+    let body = decode_whole(encoding, body, WHOLE_LIMIT_BYTES).map_err(|_| Unreadable)?;
+    match (read_response(call, &body), plain) {
+        (Ok(response), _) => Ok(then(&body, Document::Read(&response))),
+        (Err(_), true) => {
+            let text = std::str::from_utf8(&body).map_err(|_| Unreadable)?;
+            Ok(then(&body, Document::Plain(text)))
+        }
+        (Err(_), false) => Err(Unreadable),
     }
 }
 

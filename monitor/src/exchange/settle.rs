@@ -65,7 +65,7 @@ impl Exchange {
             Reader::Whole(_) | Reader::Stream(_) if complete && spending.counters.is_some() => {
                 Certainty::Exact
             }
-            Reader::Whole(_) => Certainty::Estimated,
+            Reader::Whole(_) | Reader::Sized => Certainty::Estimated,
             Reader::Stream(stream) if complete && stream.ended => Certainty::Estimated,
             _ => Certainty::UnderEstimate,
         }
@@ -73,7 +73,7 @@ impl Exchange {
 
     /// What was spent; `None` where nothing was, because the provider refused.
     fn usage(&self, spending: &Spending, certainty: Certainty) -> Option<TokenUsage> {
-        if matches!(self.reader, Reader::Failed) {
+        if matches!(self.reader, Reader::Failed) || spending.is_free() {
             return None;
         }
         let told = spending.told().unwrap_or_default();
@@ -92,6 +92,7 @@ impl Exchange {
             cache_read: told.cache_read,
             cache_write: told.cache_write,
             reasoning: told.reasoning,
+            modalities: spending.modalities(),
             certainty,
         })
     }

@@ -41,6 +41,16 @@ pub(crate) fn lab(policies: &[Policy]) -> Lab {
 impl Lab {
     /// A connection of one workload to OpenAI.
     pub(crate) fn origin(&self) -> Arc<Origin> {
+        self.origin_of(self.opened())
+    }
+
+    /// A connection opened so.
+    pub(crate) fn origin_of(&self, opened: Opened) -> Arc<Origin> {
+        Arc::new(Origin::new(self.node.clone(), opened))
+    }
+
+    /// How one workload opens a connection to OpenAI.
+    pub(crate) fn opened(&self) -> Opened {
         let workload = Workload {
             pid: 1,
             started_ms: Some(1_699_999_000_000),
@@ -55,7 +65,7 @@ impl Lab {
             netns: 1,
             placement: Arc::new(Placement::of_cgroup("/app")),
         };
-        let opened = Opened {
+        Opened {
             workload: Some(Arc::new(workload)),
             attribution: Attribution::Exact,
             claim: None,
@@ -65,8 +75,7 @@ impl Lab {
             host: "api.openai.com".into(),
             api: Api::OpenAi,
             catalog: Arc::new(Catalog::builtin()),
-        };
-        Arc::new(Origin::new(self.node.clone(), opened))
+        }
     }
 
     /// The exchanges that have been recorded.

@@ -72,6 +72,7 @@ fn models_are_cut_off() {
             cache_read: 0,
             cache_write: 0,
             reasoning: 0,
+            modalities: Default::default(),
             certainty: Certainty::Exact,
         };
         exchange.usage = Some(usage);

@@ -81,7 +81,7 @@ async fn response_splits(stage: Arc<Stage>) -> Result<()> {
 }
 
 async fn under_policies(stage: Arc<Stage>) -> Result<()> {
-    for policy in ["redact-golden", "large-budget-golden"] {
+    for policy in ["redact-golden", "passive-golden"] {
         let cases = all()
             .into_iter()
             .filter(|golden| golden.readable)

@@ -188,6 +188,11 @@ pub(super) fn policies() -> AgentConfig {
             "budgets: [{limit: 1M tokens, window: 1h, per: workload}]",
         )
         .policy(
+            "passive",
+            "passive-*",
+            "meter: passive, budgets: [{limit: 1M tokens, window: 1h, per: workload}]",
+        )
+        .policy(
             "redact",
             "redact-*",
             "content: [{detect: [\"pii.*\", \"secret.*\"], in: [prompt, response], action: redact}]",

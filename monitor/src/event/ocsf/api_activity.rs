@@ -131,6 +131,7 @@ struct Usage {
     cache_read: u64,
     cache_write: u64,
     reasoning: u64,
+    modalities: crate::event::ModalityTokens,
     certainty: crate::event::Certainty,
 }
 
@@ -226,6 +227,7 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
             cache_read: usage.cache_read,
             cache_write: usage.cache_write,
             reasoning: usage.reasoning,
+            modalities: usage.modalities,
             certainty: usage.certainty,
         }),
         counted: exchange.counted,
@@ -288,9 +290,10 @@ fn succeeded(exchange: &Exchange) -> bool {
 
 fn severity(exchange: &Exchange) -> Severity {
     match (exchange.verdict, exchange.reason) {
-        (Verdict::Denied | Verdict::Cut, Some(Reason::Content | Reason::Model | Reason::Unattributed)) => {
-            Severity::Medium
-        }
+        (
+            Verdict::Denied | Verdict::Cut,
+            Some(Reason::Content | Reason::Model | Reason::Operation | Reason::Unattributed),
+        ) => Severity::Medium,
         (Verdict::Allowed, _) if exchange.observed.is_none() => Severity::Informational,
         _ => Severity::Low,
     }

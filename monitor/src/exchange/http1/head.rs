@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use httparse::{Header, Status};
 
-use crate::exchange::fields::{BodyFields, ContentEncoding, MediaType};
+use crate::exchange::fields::BodyFields;
+use crate::exchange::signature::Signature;
 
 /// Bytes of a head. Large enough for the headers of any SDK with cookies and trace context; nginx and Cloudflare refuse
 /// heads over 32 KiB.
@@ -38,6 +39,8 @@ pub(super) struct RequestHead {
     pub host: Option<Range<usize>>,
     pub framing: Framing,
     pub body: BodyFields,
+    /// An edit of the body would break its signature.
+    pub signed: bool,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
     pub expects_continue: bool,
     /// The connection ends after this exchange.
@@ -94,7 +97,8 @@ pub(super) fn parse_request(input: &[u8]) -> Result<Option<RequestHead>, HeadErr
     let (Some(method), Some(target)) = (request.method, request.path) else {
         return Err(HeadError::Syntax);
     };
-    let fields = Fields::read(request.headers)?;
+    let mut fields = Fields::read(request.headers)?;
+    fields.signature.target(target);
     let framing = match (fields.chunked, fields.length) {
         (Some(_), Some(_)) | (Some(false), _) => return Err(HeadError::Framing),
         (Some(true), None) if request.version == Some(0) => return Err(HeadError::Framing),
@@ -113,6 +117,7 @@ pub(super) fn parse_request(input: &[u8]) -> Result<Option<RequestHead>, HeadErr
         },
         framing,
         body: fields.body,
+        signed: fields.signature.covers_body(),
         expects_continue: fields.expects_continue && framing != Framing::None,
         close: fields.close || (request.version == Some(0) && !fields.keep_alive),
     }))
@@ -160,6 +165,7 @@ struct Fields<'h> {
     chunked: Option<bool>,
     length: Option<u64>,
     body: BodyFields,
+    signature: Signature,
     expects_continue: bool,
     close: bool,
     keep_alive: bool,
@@ -189,9 +195,8 @@ impl<'h> Fields<'h> {
                         fields.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                     }
                 }
-                12 if name.eq_ignore_ascii_case("content-type") => {
-                    fields.body.media = MediaType::parse(value)
-                }
+                12 if name.eq_ignore_ascii_case("content-type") => fields.body.content_type(value),
+                13 if name.eq_ignore_ascii_case("authorization") => fields.signature.field(name, value),
                 14 if name.eq_ignore_ascii_case("content-length") => {
                     let length = parse_length(value).ok_or(HeadError::Framing)?;
                     if fields.length.is_some_and(|known| known != length) {
@@ -200,15 +205,13 @@ impl<'h> Fields<'h> {
                     fields.length = Some(length);
                 }
                 16 if name.eq_ignore_ascii_case("content-encoding") => {
-                    fields.body.encoding = match fields.body.encoding {
-                        ContentEncoding::Identity => ContentEncoding::parse(value),
-                        _ => ContentEncoding::Unknown,
-                    };
+                    fields.body.encoding.add(value);
                 }
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => {
                     let chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
                     fields.chunked = Some(chunked && fields.chunked.is_none());
                 }
+                20 => fields.signature.field(name, value),
                 _ => {}
             }
         }
@@ -310,7 +313,8 @@ mod tests {
         assert_eq!(&text[head.target.clone()], "/v1/chat/completions?x=1");
         assert_eq!(head.len, text.len() - 4);
         assert_eq!(head.framing, Framing::Length(12));
-        assert_eq!(head.body.media, MediaType::Json);
+        assert_eq!(head.body.media, crate::exchange::fields::MediaType::Json);
+        assert!(!head.signed);
         assert!(!head.close);
     }
 

@@ -1,7 +1,11 @@
 //! Whole connections through the relay, without sockets: what leaves against what came, at every split.
 
+mod operations;
+mod signed;
+mod usage;
+
 use super::relay::Relay;
-use crate::config::{Action, BudgetRule, ContentRule, Grouping, Mode, Parts, Policy, Selector};
+use crate::config::{Action, BudgetRule, ContentRule, Grouping, Meter, Mode, Parts, Policy, Selector};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
 
@@ -81,8 +85,12 @@ struct Run {
 
 impl Run {
     fn new(lab: &Lab) -> Self {
+        Self::of(lab.origin())
+    }
+
+    fn of(origin: std::sync::Arc<crate::exchange::Origin>) -> Self {
         Self {
-            relay: Relay::new(lab.origin()),
+            relay: Relay::new(origin),
             to_upstream: vec![],
             to_client: vec![],
         }
@@ -119,6 +127,8 @@ fn policy(content: Vec<ContentRule>, budgets: Vec<BudgetRule>) -> Policy {
         workloads: Selector::default(),
         mode: Mode::Enforce,
         models: None,
+        operations: Default::default(),
+        meter: Meter::Passive,
         budgets,
         content,
     }

@@ -15,8 +15,9 @@ use http::{Request, Response};
 
 use super::{body, reason_of};
 use crate::exchange::DISCARD_BYTES;
-use crate::exchange::fields::{BodyFields, ContentEncoding, MediaType};
+use crate::exchange::fields::BodyFields;
 use crate::exchange::pieces::Pieces;
+use crate::exchange::signature::Signature;
 use crate::exchange::{
     Decision, Exchange, Flow, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan, ResponsePlan,
     WholeDecision,
@@ -41,18 +42,20 @@ pub(super) async fn exchange(
     mut respond: Respond,
 ) {
     let (parts, body) = request.into_parts();
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
     let view = RequestHeadView {
         version: "2",
         method: parts.method.as_str(),
-        target: parts
-            .uri
-            .path_and_query()
-            .map_or("/", http::uri::PathAndQuery::as_str),
+        target,
         host: match parts.uri.authority() {
             Some(authority) => Some(authority.as_str()),
             None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()),
         },
         body: body_fields(&parts.headers),
+        signed: is_signed(&parts.headers, target),
         length: length_of(&parts.headers, &body),
     };
     if origin.must_wait() {
@@ -137,17 +140,25 @@ async fn discard(mut body: RecvStream) {
 }
 
 fn body_fields(headers: &HeaderMap) -> BodyFields {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    let encoding = match (encodings.next(), encodings.next()) {
-        (None, _) => ContentEncoding::Identity,
-        (Some(one), None) => ContentEncoding::parse(one.as_bytes()),
-        (Some(_), Some(_)) => ContentEncoding::Unknown,
-    };
-    let media = headers
-        .get(CONTENT_TYPE)
-        .map(|value| MediaType::parse(value.as_bytes()))
-        .unwrap_or_default();
-    BodyFields { media, encoding }
+    let mut fields = BodyFields::default();
+    for value in headers.get_all(CONTENT_ENCODING) {
+        fields.encoding.add(value.as_bytes());
+    }
+    if let Some(value) = headers.get(CONTENT_TYPE) {
+        fields.content_type(value.as_bytes());
+    }
+    fields
+}
+
+fn is_signed(headers: &HeaderMap, target: &str) -> bool {
+    let mut signature = Signature::default();
+    signature.target(target);
+    for name in Signature::FIELDS {
+        for value in headers.get_all(name) {
+            signature.field(name, value.as_bytes());
+        }
+    }
+    signature.covers_body()
 }
 
 fn length_of(headers: &HeaderMap, body: &RecvStream) -> Option<u64> {

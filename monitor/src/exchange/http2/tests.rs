@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::task::JoinHandle;
 
-use crate::config::{Action, BudgetRule, ContentRule, Grouping, Mode, Parts, Policy, Selector};
+use crate::config::{Action, BudgetRule, ContentRule, Grouping, Meter, Mode, Parts, Policy, Selector};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
 
@@ -61,6 +61,8 @@ fn policy(budget: Option<u64>, rule: Option<(&str, bool)>) -> Policy {
         workloads: Selector::default(),
         mode: Mode::Enforce,
         models: None,
+        operations: Default::default(),
+        meter: Meter::Passive,
         budgets: budgets.into_iter().collect(),
         content: content.into_iter().collect(),
     }

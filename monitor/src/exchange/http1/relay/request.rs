@@ -3,7 +3,6 @@
 use super::super::body::BodyReader;
 use super::super::head::{self, Framing, HEAD_LIMIT_BYTES, HeadEdit, HeadError, RequestHead};
 use super::{Admission, Collect, Collected, Relay, Request, framed_limit};
-use crate::exchange::fields::ContentEncoding;
 use crate::exchange::{
     DISCARD_BYTES, Decision, Exchange, Inspected, Job, Outcome, RequestHeadView, RequestPlan,
 };
@@ -82,6 +81,7 @@ impl Relay {
             target: text(&head.target),
             host: head.host.as_ref().map(text),
             body: head.body,
+            signed: head.signed,
             length,
         };
         self.bodiless = view.method == "HEAD";
@@ -171,7 +171,7 @@ impl Relay {
         }
         let (head_len, whole) = (collect.head.len, collect.head.len + collect.scanned);
         let payload = collect.payload.take();
-        let encoded = collect.head.body.encoding != ContentEncoding::Identity;
+        let encoded = !collect.head.body.encoding.is_identity();
         let raw = self.from_client.take(whole);
         exchange.count_request_bytes(whole - head_len);
         let body = payload.map_or_else(|| raw.slice(head_len..), BytesMut::freeze);

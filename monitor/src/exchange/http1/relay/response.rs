@@ -3,7 +3,6 @@
 use super::super::body::BodyReader;
 use super::super::head::{self, Framing, HeadEdit, ResponseHead};
 use super::{Hold, Reframe, Relay, Request, Response, Stream, framed_limit};
-use crate::exchange::fields::ContentEncoding;
 use crate::exchange::{Exchange, Flow, Outcome, ResponsePlan, WholeDecision};
 use bytes::{Bytes, BytesMut};
 
@@ -184,7 +183,7 @@ impl Relay {
             drop_alt_svc: hold.head.has_alt_svc,
             ..HeadEdit::default()
         };
-        let encoded = hold.head.body.encoding != ContentEncoding::Identity;
+        let encoded = !hold.head.body.encoding.is_identity();
         match exchange.whole_response(hold.payload.split().freeze()) {
             WholeDecision::Forward => {
                 self.push_response_head(head_len, edit);
