@@ -43,6 +43,12 @@ def messages(client, options, answer):
         return read(stream.get_final_message(), answer)
 
 
+def count_tokens(client, options, answer):
+    body = request(options)
+    del body["max_tokens"]
+    answer["input_tokens"] = client.messages.count_tokens(**body).input_tokens
+
+
 async def messages_asynchronously(client, options, answer):
     if not options.stream:
         return read(await client.messages.create(**request(options)), answer)
@@ -56,7 +62,7 @@ async def messages_asynchronously(client, options, answer):
 Program(
     connect=lambda options: anthropic.Anthropic(api_key=options.key),
     connect_asynchronously=lambda options: anthropic.AsyncAnthropic(api_key=options.key),
-    commands={"messages": messages},
+    commands={"count_tokens": count_tokens, "messages": messages},
     asynchronous={"messages": messages_asynchronously},
     defaults={"model": "claude-sonnet-5-5", "key": "sk-ant-lab-secret-7f3a", "max_tokens": 4096},
 ).main()

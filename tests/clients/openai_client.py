@@ -84,14 +84,101 @@ async def chat_asynchronously(client, options, answer):
     return spent(reading)
 
 
+def completions(client, options, answer):
+    body = {"model": options.model, "prompt": options.prompt}
+    if options.include_usage:
+        body["stream_options"] = {"include_usage": True}
+    completion = client.completions.create(**body, stream=options.stream)
+    if not options.stream:
+        answer.update(text=completion.choices[0].text, finish=completion.choices[0].finish_reason)
+        return spent(completion)
+    answer["text"], usage = "", None
+    for chunk in completion:
+        usage = spent(chunk) or usage
+        for choice in chunk.choices:
+            answer["text"] += choice.text
+            answer["finish"] = choice.finish_reason
+    return usage
+
+
+def response_request(options):
+    body = {"model": options.model, "input": options.prompt}
+    if options.variant == "messages":
+        body["input"] = [{"role": "user", "content": [{"type": "input_text", "text": options.prompt}]}]
+    if options.system:
+        body["instructions"] = options.system
+    if options.max_tokens:
+        body["max_output_tokens"] = options.max_tokens
+    if options.tools:
+        body["tools"] = [{"type": "function", "strict": False, **WEATHER}]
+    return body
+
+
+def read_response(response, answer):
+    answer.update(text=response.output_text, status=response.status, output=[item.type for item in response.output])
+    answer["calls"] = [[item.name, item.arguments] for item in response.output if item.type == "function_call"]
+    return spent(response)
+
+
+def responses(client, options, answer):
+    if not options.stream:
+        return read_response(client.responses.create(**response_request(options)), answer)
+    answer.update(events=[], deltas="")
+    if options.variant == "helper":
+        with client.responses.stream(**response_request(options)) as stream:
+            for event in stream:
+                read_event(event, answer)
+            return read_response(stream.get_final_response(), answer)
+    usage = None
+    for event in client.responses.create(**response_request(options), stream=True):
+        read_event(event, answer)
+        if event.type in ("response.completed", "response.incomplete", "response.failed"):
+            usage = read_response(event.response, answer)
+    return usage
+
+
+def read_event(event, answer):
+    answer["events"].append([event.type, event.sequence_number])
+    if event.type == "response.output_text.delta":
+        answer["deltas"] += event.delta
+
+
+def embeddings(client, options, answer):
+    more = {"encoding_format": "float"} if options.variant == "float" else {}
+    texts = [options.prompt, "and another one"] if options.variant == "several" else options.prompt
+    result = client.embeddings.create(model=options.model, input=texts, **more)
+    answer["vectors"] = [item.embedding for item in result.data]
+    return spent(result)
+
+
+def moderations(client, options, answer):
+    result = client.moderations.create(model=options.model, input=options.prompt)
+    answer["flagged"] = [item.flagged for item in result.results]
+
+
 def models(client, options, answer):
     answer["models"] = [model.id for model in client.models.list()]
 
 
+def connect(options):
+    if options.base_url and ".azure.com" in options.base_url:
+        return openai.AzureOpenAI(
+            api_key=options.key, azure_endpoint=options.base_url, api_version="2025-04-01-preview"
+        )
+    return openai.OpenAI(api_key=options.key, base_url=options.base_url)
+
+
 Program(
-    connect=lambda options: openai.OpenAI(api_key=options.key, base_url=options.base_url),
+    connect=connect,
     connect_asynchronously=lambda options: openai.AsyncOpenAI(api_key=options.key, base_url=options.base_url),
-    commands={"chat": chat, "models": models},
+    commands={
+        "chat": chat,
+        "completions": completions,
+        "embeddings": embeddings,
+        "models": models,
+        "moderations": moderations,
+        "responses": responses,
+    },
     asynchronous={"chat": chat_asynchronously},
     defaults={"model": "gpt-4o-mini", "key": "sk-lab-secret-7f3a"},
 ).main()

@@ -25,6 +25,12 @@ pub(crate) const ANTHROPIC: Host = Host {
     number: 20,
     cnames: &[],
 };
+/// OpenAI's models at Azure.
+pub(crate) const AZURE: Host = Host {
+    name: "lab.openai.azure.com",
+    number: 18,
+    cnames: &[],
+};
 /// An OpenAI-compatible provider of the catalog.
 pub(crate) const COMPATIBLE: Host = Host {
     name: "api.groq.com",
@@ -169,8 +175,9 @@ pub(crate) const ROUTES: [Host; 24] = {
 };
 
 /// Hosts with a name in the lab's DNS, beside [`ROUTES`].
-pub(crate) const HOSTS: [Host; 19] = [
+pub(crate) const HOSTS: [Host; 20] = [
     OPENAI,
+    AZURE,
     ANTHROPIC,
     COMPATIBLE,
     GEMINI,

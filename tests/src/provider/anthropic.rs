@@ -22,6 +22,11 @@ pub(super) async fn answer(
     let (request, headers) = read(request, arrival).await?;
     match request.target.as_str() {
         "POST /v1/messages" => {}
+        "POST /v1/messages/count_tokens" if request.json.is_object() => {
+            let told = json!({"input_tokens": count::anthropic_prompt(&request.json)});
+            let served = log.begin(request);
+            return whole(200, &told, None, Some(&served));
+        }
         "GET /v1/models" => {
             log.begin(request);
             let model = json!({"type": "model", "id": "claude-sonnet-5-5", "display_name": "Claude Sonnet 5.5",

@@ -1,20 +1,31 @@
-//! The OpenAI stand-in. Shapes from openai-python's typed models: `types/chat/chat_completion.py`,
-//! `chat_completion_chunk.py`, `completion_usage.py`; errors from the API reference, "Error codes".
+//! The OpenAI stand-in, also as Azure has it: a module for each operation. Errors from the API reference, "Error codes".
+
+mod chat;
+mod completions;
+mod embeddings;
+mod moderations;
+mod responses;
 
 use std::sync::Arc;
 
 use anyhow::Result;
-use http::Response;
+use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::log::{Log, Request, Served};
-use super::reply::{Body, Event, read, streamed, whole};
+use super::log::{Log, Served};
+use super::reply::{Body, read, whole};
 use super::script::Script;
 use super::{Arrival, count};
-use crate::lab::address::MISTRAL;
 
 const CREATED: u64 = 1_760_000_000;
+
+/// A request that one of the operations answers.
+struct Asked {
+    json: Value,
+    headers: HeaderMap,
+    served: Arc<Served>,
+}
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -23,212 +34,98 @@ pub(super) async fn answer(
     log: Arc<Log>,
 ) -> Result<Response<Body>> {
     let (request, headers) = read(request, arrival).await?;
-    match request.target.as_str() {
-        "POST /v1/chat/completions" | "POST /openai/v1/chat/completions" => {}
-        "GET /v1/models" => {
-            log.begin(request);
-            let model =
-                json!({"id": "gpt-4o-mini", "object": "model", "created": CREATED, "owned_by": "lab"});
-            return whole(200, &json!({"object": "list", "data": [model]}), None, None);
-        }
-        target => {
-            let message = format!("Unknown request URL: {target}.");
-            log.begin(request);
-            return whole(
-                404,
-                &error(&message, "invalid_request_error", "unknown_url"),
-                None,
-                None,
-            );
-        }
-    }
-    if !request.json.is_object() {
+    let target = request.target.clone();
+    let (method, path) = target.split_once(' ').unwrap_or_default();
+    let (deployment, operation) = below_root(path);
+    if (method, operation) == ("GET", "models") {
         log.begin(request);
-        let message = "We could not parse the JSON body of your request.";
-        return whole(
-            400,
-            &error(message, "invalid_request_error", "invalid_json"),
-            None,
-            None,
-        );
+        let model = json!({"id": "gpt-4o-mini", "object": "model", "created": CREATED, "owned_by": "lab"});
+        return whole(200, &json!({"object": "list", "data": [model]}), None, None);
     }
-    let script = script(&request, &headers);
-    let input = count::openai_prompt(&request.json);
     let json = request.json.clone();
-    let served = log.begin(request);
-    if let Some(status) = script.status {
-        let body = error(
-            "The server had an error while processing your request.",
-            "server_error",
-            "lab",
-        );
-        return whole(status, &body, Some(&script), Some(&served));
+    let stream = json["stream"].as_bool().unwrap_or_default();
+    let model = deployment.or_else(|| json["model"].as_str()).unwrap_or_default();
+    let asked = Asked {
+        headers,
+        served: log.begin_as(request, model.to_owned(), stream),
+        json,
+    };
+    match (method, operation) {
+        ("POST", _) if !asked.json.is_object() => {
+            let message = "We could not parse the JSON body of your request.";
+            refuse(400, message, "invalid_json", &asked.served)
+        }
+        ("POST", "chat/completions") => chat::answer(asked).await,
+        ("POST", "completions") => completions::answer(asked).await,
+        ("POST", "responses") => responses::answer(asked).await,
+        ("POST", "embeddings") => embeddings::answer(&asked),
+        ("POST", "moderations") => moderations::answer(&asked),
+        _ => refuse(
+            404,
+            &format!("Unknown request URL: {target}."),
+            "unknown_url",
+            &asked.served,
+        ),
     }
-    let choices = json["n"].as_u64().unwrap_or(1);
-    let name = script.tool.as_deref().unwrap_or_default();
-    let once = count::text(&served.model, name) + count::text(&served.model, &script.text());
-    let output = once * choices;
-    served.told(input, output);
-    if served.stream {
-        let include_usage = json["stream_options"]["include_usage"]
-            .as_bool()
-            .unwrap_or_default();
-        let told = if served.arrival.host == MISTRAL.name {
-            Told::WithTheFinish(usage(input, output))
-        } else if include_usage {
-            Told::Apart(usage(input, output))
-        } else {
-            Told::Never
-        };
-        let events = events(&served, &script, choices, told);
-        let broken = format!(
-            "data: {}\n\n",
-            error("The server had an error.", "server_error", "lab")
-        );
-        return Ok(streamed(events, broken, script, served));
-    }
-    let body = completion(&served, &script, choices, usage(input, output));
-    served.sent(&script.text().repeat(usize::try_from(choices).unwrap_or(1)));
-    if !script.delay.is_zero() {
-        tokio::time::sleep(script.delay).await;
-    }
-    whole(200, &body, Some(&script), Some(&served))
 }
 
-fn script(request: &Request, headers: &http::HeaderMap) -> Script {
-    let json = &request.json;
-    let last = json["messages"]
-        .as_array()
-        .and_then(|messages| messages.iter().rfind(|message| message["role"] == "user"));
-    let prompt = last.map(|message| match &message["content"] {
-        Value::String(text) => text.clone(),
-        parts => parts
+/// What a path asks for below the API's root, and the Azure deployment that it names.
+fn below_root(path: &str) -> (Option<&str>, &str) {
+    if let Some(rest) = path.strip_prefix("/openai/deployments/") {
+        return rest
+            .split_once('/')
+            .map_or((None, rest), |(deployment, operation)| {
+                (Some(deployment), operation)
+            });
+    }
+    let path = path.strip_prefix("/openai").unwrap_or(path);
+    let path = path.strip_prefix("/v1").unwrap_or(path);
+    (None, path.trim_start_matches('/'))
+}
+
+impl Asked {
+    /// The error that the script wants instead of an answer.
+    fn refused(&self, script: &Script) -> Option<Result<Response<Body>>> {
+        let status = script.status?;
+        let message = "The server had an error while processing your request.";
+        let body = error(message, "server_error", "lab");
+        Some(whole(status, &body, Some(script), Some(&self.served)))
+    }
+}
+
+/// An answer that says what is wrong with the request.
+fn refuse(status: u16, message: &str, code: &str, served: &Served) -> Result<Response<Body>> {
+    let body = error(message, "invalid_request_error", code);
+    whole(status, &body, None, Some(served))
+}
+
+/// The event of a stream that fails.
+fn broken() -> String {
+    format!(
+        "data: {}\n\n",
+        error("The server had an error.", "server_error", "lab")
+    )
+}
+
+/// The texts of an input that is a string or several.
+fn texts(input: &Value) -> Vec<&str> {
+    match input {
+        Value::String(text) => vec![text],
+        several => several
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|part| part["text"].as_str())
+            .filter_map(Value::as_str)
             .collect(),
-    });
-    // A tool's result ends the turn: answer in words.
-    let answered = json["messages"]
-        .as_array()
-        .and_then(|messages| messages.last())
-        .is_some_and(|last| last["role"] == "tool");
-    let tool = json["tools"][0]["function"]["name"]
-        .as_str()
-        .filter(|_| !answered);
-    let limit = json["max_completion_tokens"]
-        .as_u64()
-        .or_else(|| json["max_tokens"].as_u64());
-    let model = json["model"].as_str().unwrap_or_default();
-    Script::of(model, prompt.as_deref().unwrap_or_default(), tool, limit, headers)
-}
-
-fn usage(input: u64, output: u64) -> Value {
-    json!({
-        "prompt_tokens": input,
-        "completion_tokens": output,
-        "total_tokens": input + output,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
-        },
-    })
-}
-
-fn finish_reason(script: &Script) -> &'static str {
-    match (&script.tool, script.limited) {
-        (Some(_), _) => "tool_calls",
-        (None, true) => "length",
-        (None, false) => "stop",
     }
 }
 
-fn completion(served: &Served, script: &Script, choices: u64, usage: Value) -> Value {
-    let message = match &script.tool {
-        None => json!({"role": "assistant", "content": script.text(), "refusal": null, "annotations": []}),
-        Some(tool) => json!({"role": "assistant", "content": null, "refusal": null, "tool_calls": [
-            {"id": "call_lab", "type": "function", "function": {"name": tool, "arguments": script.text()}},
-        ]}),
-    };
-    let choices: Vec<Value> = (0..choices)
-        .map(|index| json!({"index": index, "message": message, "logprobs": null, "finish_reason": finish_reason(script)}))
-        .collect();
-    json!({
-        "id": "chatcmpl-lab", "object": "chat.completion", "created": CREATED, "model": served.model,
-        "choices": choices, "usage": usage, "service_tier": "default", "system_fingerprint": "fp_lab",
-    })
-}
-
-/// Where in a stream the usage is told.
-enum Told {
-    /// Nowhere: it was not asked for.
-    Never,
-    /// In a chunk without choices at the end, and as null in all others.
-    Apart(Value),
-    /// In the last chunk that has a choice, as Mistral does without being asked.
-    WithTheFinish(Value),
-}
-
-/// The events of a stream: role first, the pieces of every choice in turn, the finish reasons, the usage.
-fn events(served: &Served, script: &Script, choices: u64, told: Told) -> Vec<Event> {
-    let with_usage = matches!(told, Told::Apart(_));
-    let chunk = |choices: Value, usage: Value| {
-        let mut chunk = json!({
-            "id": "chatcmpl-lab", "object": "chat.completion.chunk", "created": CREATED, "model": served.model,
-            "service_tier": "default", "system_fingerprint": "fp_lab", "choices": choices,
-        });
-        if with_usage || !usage.is_null() {
-            chunk["usage"] = usage;
-        }
-        format!("data: {chunk}\n\n")
-    };
-    let choice = |index: u64, delta: Value, finish: Value| {
-        let usage = match &told {
-            Told::WithTheFinish(usage) if !finish.is_null() && index + 1 == choices => usage.clone(),
-            _ => Value::Null,
-        };
-        chunk(
-            json!([{"index": index, "delta": delta, "logprobs": null, "finish_reason": finish}]),
-            usage,
-        )
-    };
-    let plain = |wire: String| Event {
-        wire: wire.into(),
-        text: String::new(),
-        paced: false,
-    };
-    let mut events = Vec::new();
-    for index in 0..choices {
-        let first = match &script.tool {
-            None => json!({"role": "assistant", "content": "", "refusal": null}),
-            Some(tool) => json!({"role": "assistant", "content": null, "tool_calls": [
-                {"index": 0, "id": "call_lab", "type": "function", "function": {"name": tool, "arguments": ""}},
-            ]}),
-        };
-        events.push(plain(choice(index, first, Value::Null)));
-    }
-    for piece in &script.pieces {
-        for index in 0..choices {
-            let delta = match &script.tool {
-                None => json!({"content": piece}),
-                Some(_) => json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
-            };
-            events.push(Event {
-                wire: choice(index, delta, Value::Null).into(),
-                text: piece.clone(),
-                paced: true,
-            });
-        }
-    }
-    for index in 0..choices {
-        events.push(plain(choice(index, json!({}), json!(finish_reason(script)))));
-    }
-    if let Told::Apart(usage) = &told {
-        events.push(plain(chunk(json!([]), usage.clone())));
-    }
-    events.push(plain("data: [DONE]\n\n".to_owned()));
-    events
+/// Tokens of an input that is a string or several.
+fn tokens(model: &str, input: &Value) -> count::Tokens {
+    texts(input)
+        .into_iter()
+        .map(|text| count::text(model, text))
+        .sum()
 }
 
 fn error(message: &str, kind: &str, code: &str) -> Value {

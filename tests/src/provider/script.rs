@@ -108,6 +108,18 @@ impl Script {
         }
     }
 
+    /// Tokens of the answer: the text, or the tool's name and its arguments.
+    pub(super) fn tokens(&self, model: &str) -> count::Tokens {
+        count::text(model, self.tool.as_deref().unwrap_or_default()) + count::text(model, &self.text())
+    }
+
+    /// Waits as long as the script wants before a whole answer.
+    pub(super) async fn pause(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+    }
+
     /// The whole answer.
     pub(super) fn text(&self) -> String {
         self.pieces.concat()

@@ -39,6 +39,19 @@ pub(super) fn python() -> Sdk {
                 streamed: true,
                 ..ANTHROPIC
             },
+            Case {
+                name: "messages_tools",
+                arguments: &["messages", "--tools"],
+                prompt: "Use the tool",
+                ..ANTHROPIC
+            },
+            Case {
+                name: "messages_tools_streamed",
+                arguments: &["messages", "--tools", "--stream"],
+                prompt: "Use the tool",
+                streamed: true,
+                ..ANTHROPIC
+            },
         ],
     }
 }

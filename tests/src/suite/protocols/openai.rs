@@ -22,6 +22,15 @@ const OPENAI: Case = Case {
     }),
 };
 
+/// The responses API.
+const RESPONSES: Case = Case {
+    operation: "responses",
+    ..OPENAI
+};
+
+/// Where the lab has Azure.
+const AZURE: &str = "https://lab.openai.azure.com";
+
 /// openai-python.
 pub(super) fn python() -> Sdk {
     Sdk {
@@ -44,6 +53,123 @@ pub(super) fn python() -> Sdk {
                 arguments: &["chat", "--stream"],
                 streamed: true,
                 tokens: Tokens::Counted,
+                ..OPENAI
+            },
+            Case {
+                name: "chat_choices",
+                arguments: &["chat", "--choices", "3"],
+                ..OPENAI
+            },
+            Case {
+                name: "chat_choices_streamed",
+                arguments: &["chat", "--choices", "3", "--stream", "--include-usage"],
+                streamed: true,
+                ..OPENAI
+            },
+            Case {
+                name: "chat_tools",
+                arguments: &["chat", "--tools"],
+                prompt: "Use the tool",
+                ..OPENAI
+            },
+            Case {
+                name: "chat_tools_streamed",
+                arguments: &["chat", "--tools", "--stream", "--include-usage"],
+                prompt: "Use the tool",
+                streamed: true,
+                ..OPENAI
+            },
+            Case {
+                name: "azure_chat_streamed",
+                arguments: &["chat", "--stream", "--include-usage", "--base-url", AZURE],
+                provider: "azure",
+                streamed: true,
+                ..OPENAI
+            },
+            Case {
+                name: "azure_embeddings",
+                arguments: &["embeddings", "--base-url", AZURE],
+                provider: "azure",
+                operation: "embeddings",
+                ..OPENAI
+            },
+            Case {
+                name: "azure_responses",
+                arguments: &["responses", "--base-url", AZURE],
+                provider: "azure",
+                operation: "responses",
+                ..OPENAI
+            },
+            Case {
+                name: "completions",
+                arguments: &["completions"],
+                operation: "completions",
+                ..OPENAI
+            },
+            Case {
+                name: "completions_streamed",
+                arguments: &["completions", "--stream", "--include-usage"],
+                operation: "completions",
+                streamed: true,
+                ..OPENAI
+            },
+            Case {
+                name: "responses",
+                arguments: &["responses"],
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_messages",
+                arguments: &["responses", "--variant", "messages", "--system", "Be brief."],
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_streamed",
+                arguments: &["responses", "--stream"],
+                streamed: true,
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_stream_helper",
+                arguments: &["responses", "--stream", "--variant", "helper"],
+                streamed: true,
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_incomplete",
+                arguments: &["responses", "--stream", "--max-tokens", "10"],
+                streamed: true,
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_tools",
+                arguments: &["responses", "--tools"],
+                prompt: "Use the tool",
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_tools_streamed",
+                arguments: &["responses", "--tools", "--stream"],
+                prompt: "Use the tool",
+                streamed: true,
+                ..RESPONSES
+            },
+            Case {
+                name: "embeddings",
+                arguments: &["embeddings"],
+                operation: "embeddings",
+                ..OPENAI
+            },
+            Case {
+                name: "embeddings_as_numbers",
+                arguments: &["embeddings", "--variant", "float"],
+                operation: "embeddings",
+                ..OPENAI
+            },
+            Case {
+                name: "embeddings_of_several",
+                arguments: &["embeddings", "--variant", "several"],
+                operation: "embeddings",
                 ..OPENAI
             },
             Case {
