@@ -119,13 +119,16 @@ impl WebSocketMessage {
         }
     }
 
-    /// The message with edits made to its data, as one frame. A client's is masked with the key it had: the sender chose
+    /// The message with edits made to its data, as one frame; without edits, as it came. A client's is masked with the key it had: the sender chose
     /// it, so it stays as unpredictable as section 10.3 asks.
     ///
     /// # Errors
     ///
     /// [`EditError`] when an edit reaches outside the data or overlaps another.
     pub fn edited(&self, edits: &[Edit<'_>]) -> Result<Bytes, EditError> {
+        if edits.is_empty() {
+            return Ok(self.raw.clone());
+        }
         let data = edit(&self.data, edits)?;
         Ok(encode_message(self.kind, &data, self.key))
     }

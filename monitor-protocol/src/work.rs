@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn hostile_streams_cost_linear_work() {
-        let read = |body: &[u8]| {
+        let read_as = |framing: Framing, body: &[u8]| {
             let call = Call::new(Api::OpenAi, Operation::ChatCompletions);
-            let mut decoder = FrameDecoder::new(Framing::Sse);
+            let mut decoder = FrameDecoder::new(framing);
             for chunk in body.chunks(1) {
                 decoder.push(Bytes::copy_from_slice(chunk));
                 while let Ok(Some(event)) = decoder.next() {
@@ -100,11 +100,33 @@ mod tests {
                 }
             }
         };
+        let read = |body: &[u8]| read_as(Framing::Sse, body);
         assert_linear("an event byte by byte", 12, |count| vec![b'd'; count], read);
         assert_linear("blank lines", 12, |count| vec![b'\n'; count], read);
         assert_linear("carriage returns", 12, |count| vec![b'\r'; count], read);
         assert_linear("empty data lines", 12, |count| b"data\n".repeat(count / 5), read);
         assert_linear("short events", 12, |count| b"data:1\n\n".repeat(count / 8), read);
+        let read = |body: &[u8]| read_as(Framing::Ndjson, body);
+        assert_linear("a line byte by byte", 12, |count| vec![b'd'; count], read);
+        assert_linear("empty lines", 12, |count| vec![b'\n'; count], read);
+        let read = |body: &[u8]| read_as(Framing::JsonArray, body);
+        let repeat = |unit: &'static str| {
+            move |count: usize| [b"[", &unit.as_bytes().repeat(count / unit.len())[..]].concat()
+        };
+        for unit in ["[", "\"", "{},", "\\\"", " ", "{\"\\\\\":[]},", "1,"] {
+            assert_linear(unit, 12, repeat(unit), read);
+        }
+        assert_linear(
+            "white space after an array",
+            12,
+            |count| [&b"[]"[..], &vec![b' '; count]].concat(),
+            read,
+        );
+        let read = |body: &[u8]| read_as(Framing::EventStream, body);
+        let message = |count: usize| crate::frame::exception("e", &vec![b'x'; count]);
+        assert_linear("a message byte by byte", 12, message, read);
+        let messages = |count: usize| crate::frame::exception("e", b"").repeat(count / 80);
+        assert_linear("short messages", 12, messages, read);
     }
 
     #[test]

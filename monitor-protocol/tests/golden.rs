@@ -9,6 +9,10 @@
 mod anthropic;
 #[path = "golden/cohere.rs"]
 mod cohere;
+#[path = "golden/event_stream.rs"]
+mod event_stream;
+#[path = "golden/frames.rs"]
+mod frames;
 #[path = "golden/gemini.rs"]
 mod gemini;
 #[path = "golden/ollama.rs"]

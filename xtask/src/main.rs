@@ -1,9 +1,11 @@
-//! Set-up, build, demo, test and bench of Weir: `cargo xtask build | demo | test | vm-test | bench | measure-tokens | lab`.
+//! Set-up, build, demo, test and bench of Weir:
+//! `cargo xtask build | demo | test | vm-test | fuzz | bench | measure-tokens | lab`.
 //!
 //! Only the standard library, so that it compiles in seconds on a machine that has nothing else yet.
 
 mod clients;
 mod end_to_end;
+mod fuzz;
 mod kernel;
 mod machine;
 mod measure;
@@ -26,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
   demo     build what is missing and run the demo: [--json FILE]
   test     run the tests, the end-to-end ones on the real kernel included: [--suite NAME [FILTER]]
   vm-test  run the kernel tests on Debian's kernels, each in a virtual machine: [FILTER]
+  fuzz     give hostile bytes to the protocol readers: [TARGET] [--runs N]
   bench    measure the agent against its floor: [--json FILE]
   measure-tokens  compare the estimates of other models' tokens with their own vocabularies
   lab      set up the lab and an agent, and leave them running until Ctrl-C";
@@ -52,6 +55,7 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
             build(&paths)
         }
         Some("test") => test::test(&paths, arguments),
+        Some("fuzz") => fuzz::fuzz(&paths, arguments),
         Some("vm-test") => {
             root::require("vm-test")?;
             vm::test(&paths, arguments)

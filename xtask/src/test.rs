@@ -44,6 +44,7 @@ pub(crate) fn test(paths: &Paths, arguments: &[String]) -> Result<(), Failure> {
 fn all(paths: &Paths, sum: &mut Sum) -> Result<(), Failure> {
     say("checking the format");
     run(cargo_in(paths).args(["fmt", "--all", "--check"]))?;
+    run(cargo_in(paths).args(["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     // The agent embeds the kernel object: lints and tests see the agent as it is shipped.
     kernel::build(paths)?;
     say("linting");

@@ -43,6 +43,14 @@ impl JsonArrayDecoder {
             let Some(chunk) = self.pending.front() else {
                 return Ok(None);
             };
+            if self.scan.place == Place::Closed {
+                let len = chunk.iter().take_while(|byte| is_white_space(**byte)).count();
+                #[cfg(test)]
+                crate::work::look_at(len);
+                if len > 0 {
+                    return Ok(Some(Document::new(self.pending.take(len), 0..0)));
+                }
+            }
             let before = self.pending.carry().len();
             let found = match self.scan.run(chunk, before) {
                 Ok(found) => found,
@@ -102,6 +110,11 @@ enum Place {
     Closed,
 }
 
+/// RFC 8259 section 2.
+fn is_white_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
 /// Follows the array from chunk to chunk, looking at each byte once.
 #[derive(Debug, Default)]
 struct Scan {
@@ -152,18 +165,11 @@ impl Scan {
                     _ => {}
                 },
                 Place::Scalar => {
-                    if matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | b']') {
+                    if is_white_space(byte) || matches!(byte, b',' | b']') {
                         return Ok(Some(self.element(at, before)));
                     }
                 }
-                Place::Closed if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => {
-                    let rest = chunk.trim_ascii_start();
-                    return Ok(Some(Found {
-                        len: chunk.len() - rest.len(),
-                        data: 0..0,
-                    }));
-                }
-                _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => {}
+                _ if is_white_space(byte) => {}
                 Place::Before if byte == b'[' => self.place = Place::First,
                 Place::After if byte == b',' => self.place = Place::Next,
                 Place::First | Place::After if byte == b']' => {

@@ -115,7 +115,7 @@ fn field(line: &[u8], name: &[u8]) -> Option<usize> {
 pub struct SseDecoder {
     pending: Pending,
     lines: Lines,
-    /// An event has begun, so a byte order mark can no longer come.
+    /// The stream has begun, so a byte order mark can no longer come.
     begun: bool,
     limit_bytes: usize,
     failed: bool,
@@ -149,6 +149,7 @@ impl SseDecoder {
                     .unwrap_or(chunk.len());
                 #[cfg(test)]
                 crate::work::look_at(run);
+                self.begun = true;
                 return Ok(Some(SseEvent::parse(self.pending.take(run))));
             }
             let end = self.lines.find_end(chunk);
@@ -234,21 +235,29 @@ impl Lines {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The event with edits made to its data. Every other byte stays, unless the
-/// data came in several `data:` lines: then they become one (line ends between them can only be JSON white space).
+/// The event with edits made to its data. Every other byte stays, unless the data came in several `data:` lines: then they
+/// become one (line ends between them can only be JSON white space).
 ///
 /// # Errors
 ///
 /// [`EditError`] when an edit reaches outside the data or overlaps another.
-pub(crate) fn edited(event: &SseEvent, edits: &[Edit<'_>]) -> Result<Bytes, EditError> {
-    let data = edit(event.data(), edits)?;
+pub(super) fn edited(event: &SseEvent, edits: &[Edit<'_>]) -> Result<Bytes, EditError> {
     let raw = event.raw();
-    let mut out = BytesMut::with_capacity(raw.len() + data.len());
+    let data = edit(event.data(), edits)?;
     let lines = event.data_lines();
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return Ok(raw.clone());
     };
-    out.put_slice(raw.get(..first.start).unwrap_or_default());
+    if edits.is_empty() {
+        return Ok(raw.clone());
+    }
+    let mut out = BytesMut::with_capacity(raw.len() + data.len());
+    let head = raw.get(..first.start).unwrap_or_default();
+    out.put_slice(head);
+    if !head.ends_with(b":") && !head.ends_with(b": ") {
+        // A field without a value may come without a colon.
+        out.put_u8(b':');
+    }
     out.extend(
         data.iter()
             .map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),

@@ -9,11 +9,18 @@ use std::{
 use bytes::Bytes;
 use monitor_protocol::*;
 
+use crate::event_stream;
+
+/// The bytes of a fixture, as they are sent.
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("fixtures")
         .join(name);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if name.ends_with(".eventstream.json") {
+        return event_stream::encode(&bytes);
+    }
+    bytes
 }
 
 /// Names of all fixtures with this ending, as `shape/operation/file`.
@@ -34,9 +41,9 @@ pub(crate) fn fixtures(ending: &str) -> Vec<String> {
     names
 }
 
-/// Names of all fixtures of streams that stand in their files as they are sent.
+/// Names of all fixtures of streams.
 pub(crate) fn streams() -> Vec<String> {
-    [".sse", ".ndjson", ".array.json"]
+    [".sse", ".ndjson", ".array.json", ".eventstream.json"]
         .into_iter()
         .flat_map(fixtures)
         .collect()
@@ -101,51 +108,73 @@ impl Reading {
     }
 }
 
+/// The next frame of a stream that arrives in `chunks`, and whether it is the end of the stream that ended it.
+fn next_frame<'c>(
+    decoder: &mut FrameDecoder,
+    chunks: &mut impl Iterator<Item = &'c &'c [u8]>,
+) -> Option<(Frame, bool)> {
+    loop {
+        if let Some(frame) = decoder.next().unwrap() {
+            return Some((frame, false));
+        }
+        match chunks.next() {
+            Some(chunk) => decoder.push(Bytes::copy_from_slice(chunk)),
+            None => return decoder.finish().map(|frame| (frame, true)),
+        }
+    }
+}
+
 /// Reads a stream that arrives in `chunks`, checking that no byte is lost or changed on the way.
 pub(crate) fn read_stream(call: &Call, framing: Framing, chunks: &[&[u8]]) -> Reading {
     let mut decoder = FrameDecoder::new(framing);
     let mut reading = Reading::default();
     let mut counters: Option<UsageCounters> = None;
     let mut raw = Vec::new();
-    for chunk in chunks {
-        decoder.push(Bytes::copy_from_slice(chunk));
-        while let Some(event) = decoder.next().unwrap() {
-            raw.extend_from_slice(event.raw());
-            let read = read_event(call, &event).unwrap();
-            for delta in &read.deltas {
-                assert_eq!(
-                    event.text(delta.span.clone()),
-                    delta.text,
-                    "the span is the text's"
-                );
-                if delta.repeat && reading.texts.contains_key(&delta.channel) {
-                    reading.repeats.push(delta.text.clone().into_owned());
-                    continue;
-                }
-                reading
-                    .texts
-                    .entry(delta.channel)
-                    .or_default()
-                    .push_str(&delta.text);
+    let mut chunks_left = chunks.iter();
+    let mut half = Bytes::new();
+    while let Some((event, ended)) = next_frame(&mut decoder, &mut chunks_left) {
+        let read = match read_event(call, &event) {
+            // The stream ended in the middle of a line.
+            Err(_) if ended => {
+                half = event.raw().clone();
+                break;
             }
-            if let Some(now) = read.usage {
-                counters = Some(counters.unwrap_or_default().merge(now));
+            read => read.unwrap(),
+        };
+        raw.extend_from_slice(event.raw());
+        for delta in &read.deltas {
+            assert_eq!(
+                event.text(delta.span.clone()),
+                delta.text,
+                "the span is the text's"
+            );
+            if delta.repeat && reading.texts.contains_key(&delta.channel) {
+                reading.repeats.push(delta.text.clone().into_owned());
+                continue;
             }
-            reading.model = reading.model.or(read.model.map(|model| model.into_owned()));
-            reading.finish.extend(read.finish);
-            reading.usage_only += usize::from(read.usage_only);
-            reading.echoes += read.echoes.len();
-            reading.error |= read.error;
-            reading.terminal |= read.terminal;
-            if !event.name().is_empty() || !event.data().is_empty() {
-                let name = String::from_utf8(event.name().to_vec()).unwrap();
-                reading.events.push((name, event.data().to_vec()));
-            }
+            reading
+                .texts
+                .entry(delta.channel)
+                .or_default()
+                .push_str(&delta.text);
+        }
+        if let Some(now) = read.usage {
+            counters = Some(counters.unwrap_or_default().merge(now));
+        }
+        reading.model = reading.model.or(read.model.map(|model| model.into_owned()));
+        reading.finish.extend(read.finish);
+        reading.usage_only += usize::from(read.usage_only);
+        reading.echoes += read.echoes.len();
+        reading.error |= read.error;
+        reading.terminal |= read.terminal;
+        if !event.name().is_empty() || !event.data().is_empty() {
+            let name = String::from_utf8(event.name().to_vec()).unwrap();
+            reading.events.push((name, event.data().to_vec()));
         }
     }
     reading.usage = counters.map(|counters| counters.usage());
     reading.modalities = counters.map(|counters| counters.modalities()).unwrap_or_default();
-    reading.remainder = decoder.remainder().to_vec();
+    reading.remainder = [half, decoder.remainder()].concat();
     raw.extend_from_slice(&reading.remainder);
     assert!(
         raw == chunks.concat(),

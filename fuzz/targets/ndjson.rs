@@ -1,0 +1,7 @@
+//! NDJSON at any split.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| monitor_fuzz::frames::check(
+    monitor_protocol::Framing::Ndjson,
+    input
+));
