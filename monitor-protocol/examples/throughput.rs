@@ -3,10 +3,13 @@
 
 use std::{hint::black_box, time::Instant};
 
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use monitor_protocol::{
-    Api, Call, FrameDecoder, Framing, Operation, RequestLine, prompt_count, read_event, read_request,
-    recognise,
+    Api, Call, FrameDecoder, Framing, MessageKind, Operation, RequestLine, encode_message, prompt_count,
+    read_event, read_request, recognise,
 };
 
 const CHAT: Call = Call::new(Api::OpenAi, Operation::ChatCompletions);
@@ -87,7 +90,76 @@ fn streams() -> Vec<(&'static str, Call, Vec<u8>)> {
     ]
 }
 
+/// The same document a thousand times, in every framing; of AWS event streams also inside base64, as Bedrock sends the
+/// models' own events.
+fn framed() -> Vec<(&'static str, Framing, Vec<u8>)> {
+    let document =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" stream"}}"#;
+    let messages = |name: &'static str, payload: &str| {
+        let string = |value: &'static str| HeaderValue::String(value.into());
+        let message = Message::new(payload.to_owned())
+            .add_header(Header::new(":event-type", string(name)))
+            .add_header(Header::new(":content-type", string("application/json")))
+            .add_header(Header::new(":message-type", string("event")));
+        let mut bytes = Vec::new();
+        let written = write_message_to(&message, &mut bytes);
+        assert!(written.is_ok(), "a short message can be written");
+        bytes.repeat(1000)
+    };
+    let encoded = BASE64_STANDARD.encode(document);
+    let wrapped = format!(r#"{{"bytes":"{encoded}","p":"abcdefgh"}}"#);
+    vec![
+        (
+            "server-sent events",
+            Framing::Sse,
+            format!("data: {document}\n\n").repeat(1000).into_bytes(),
+        ),
+        (
+            "NDJSON",
+            Framing::Ndjson,
+            format!("{document}\n").repeat(1000).into_bytes(),
+        ),
+        (
+            "a JSON array",
+            Framing::JsonArray,
+            format!("[{document}{}\n]\n", format!("\n,\n{document}").repeat(999)).into_bytes(),
+        ),
+        (
+            "an event stream",
+            Framing::EventStream,
+            messages("contentBlockDelta", document),
+        ),
+        (
+            "an event stream of chunks",
+            Framing::EventStream,
+            messages("chunk", &wrapped),
+        ),
+        (
+            "a WebSocket",
+            Framing::WebSocket,
+            encode_message(MessageKind::Text, document.as_bytes(), None).repeat(1000),
+        ),
+    ]
+}
+
 fn main() {
+    for (name, framing, body) in framed() {
+        let chunks: Vec<Bytes> = body.chunks(16 << 10).map(Bytes::copy_from_slice).collect();
+        measure(
+            &format!("frames of {name}, 16 KB chunks"),
+            body.len(),
+            1000,
+            || {
+                let mut decoder = FrameDecoder::new(framing);
+                for chunk in &chunks {
+                    decoder.push(chunk.clone());
+                    while let Ok(Some(frame)) = decoder.next() {
+                        black_box(frame.data());
+                    }
+                }
+            },
+        );
+    }
     measure("recognise /v1/chat/completions", 20, 1, || {
         black_box(recognise(
             Api::OpenAi,
