@@ -188,32 +188,9 @@ pub(super) fn decode_whole(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::testing::encoded;
 
     const TEXT: &[u8] = b"{\"choices\":[{\"message\":{\"content\":\"hello hello hello hello hello\"}}]}";
-
-    fn encoded(coding: Coding, text: &[u8]) -> Vec<u8> {
-        let level = flate2::Compression::default();
-        let mut out = Vec::new();
-        match coding {
-            Coding::Gzip => {
-                let mut e = flate2::write::GzEncoder::new(&mut out, level);
-                e.write_all(text).unwrap();
-                e.finish().unwrap();
-            }
-            Coding::Deflate => {
-                let mut e = flate2::write::ZlibEncoder::new(&mut out, level);
-                e.write_all(text).unwrap();
-                e.finish().unwrap();
-            }
-            Coding::Brotli => {
-                let mut e = brotli::CompressorWriter::new(&mut out, 4_096, 5, 22);
-                e.write_all(text).unwrap();
-                drop(e);
-            }
-            Coding::Zstd => out = zstd::encode_all(text, 3).unwrap(),
-        }
-        out
-    }
 
     const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
 

@@ -1,5 +1,6 @@
 //! A node without a kernel, for tests of exchanges: real policies, a real ledger in memory, records kept.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use arc_swap::ArcSwap;
 use monitor_budget::{Ledger, ManualClock};
 use monitor_protocol::{Api, Catalog};
 
+use super::fields::Coding;
 use super::{Node, Opened, Origin};
 use crate::config::Policy;
 use crate::event::{Exchange, ExchangeIds, Recorder, RecorderThread};
@@ -93,4 +95,29 @@ impl Lab {
         assert_eq!(exchanges.len(), 1, "one exchange is on record");
         exchanges[0].clone()
     }
+}
+
+/// A body with one content coding put on.
+pub(crate) fn encoded(coding: Coding, text: &[u8]) -> Vec<u8> {
+    let level = flate2::Compression::default();
+    let mut out = Vec::new();
+    match coding {
+        Coding::Gzip => {
+            let mut e = flate2::write::GzEncoder::new(&mut out, level);
+            e.write_all(text).unwrap();
+            e.finish().unwrap();
+        }
+        Coding::Deflate => {
+            let mut e = flate2::write::ZlibEncoder::new(&mut out, level);
+            e.write_all(text).unwrap();
+            e.finish().unwrap();
+        }
+        Coding::Brotli => {
+            let mut e = brotli::CompressorWriter::new(&mut out, 4_096, 5, 22);
+            e.write_all(text).unwrap();
+            drop(e);
+        }
+        Coding::Zstd => out = zstd::encode_all(text, 3).unwrap(),
+    }
+    out
 }

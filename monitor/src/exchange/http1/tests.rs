@@ -1,5 +1,8 @@
 //! Whole connections through the relay, without sockets: what leaves against what came, at every split.
 
+mod codings;
+mod framings;
+mod interim;
 mod operations;
 mod signed;
 mod usage;
