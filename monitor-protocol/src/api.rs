@@ -11,6 +11,8 @@ pub enum Api {
     Anthropic,
     /// Google's Gemini API and Vertex AI.
     Gemini,
+    /// Amazon Bedrock's runtime.
+    Bedrock,
     /// Cohere's API.
     Cohere,
     /// Ollama's own API.
@@ -23,6 +25,7 @@ impl Api {
         Self::OpenAi,
         Self::Anthropic,
         Self::Gemini,
+        Self::Bedrock,
         Self::Cohere,
         Self::Ollama,
     ];
@@ -34,6 +37,7 @@ impl Api {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock",
             Self::Cohere => "cohere",
             Self::Ollama => "ollama",
         }

@@ -22,6 +22,7 @@
 mod answer;
 mod anthropic;
 mod api;
+mod bedrock;
 mod call;
 mod catalog;
 mod cohere;

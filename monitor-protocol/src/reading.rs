@@ -117,6 +117,20 @@ impl<'b> Reading<'b> {
         self.usage = Some(self.usage.unwrap_or_default().merge(counters));
     }
 
+    /// Takes a counter that stands by itself, beside the text.
+    pub(crate) fn counted(
+        &mut self,
+        reader: &mut Reader<'b>,
+        set: fn(&mut UsageCounters, u64),
+    ) -> Result<()> {
+        if let Some((count, _)) = reader.count()? {
+            let mut counters = UsageCounters::default();
+            set(&mut counters, count);
+            self.count(counters);
+        }
+        Ok(())
+    }
+
     /// Takes the usage object that `read` reads.
     pub(crate) fn usage(
         &mut self,

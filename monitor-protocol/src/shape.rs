@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Call, Frame, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent, anthropic,
-    cohere, gemini, ollama, openai, refusal::Kind, target::Target,
+    bedrock, cohere, gemini, ollama, openai, refusal::Kind, target::Target,
 };
 
 /// A family of wire shapes.
@@ -80,6 +80,7 @@ impl Api {
             Self::OpenAi => &openai::OpenAi,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
+            Self::Bedrock => &bedrock::Bedrock,
             Self::Cohere => &cohere::Cohere,
             Self::Ollama => &ollama::Ollama,
         }

@@ -40,6 +40,13 @@ impl<'h> Target<'h> {
                 .all(|(a, b)| a == b)
     }
 
+    /// The last segment, and what stands between it and the first that is `name`, if there is something.
+    pub(crate) fn between(&self, name: &str) -> Option<(String, &str)> {
+        let at = self.segments.iter().position(|segment| segment == name)?;
+        let (last, between) = self.segments.get(at + 1..)?.split_last()?;
+        (!between.is_empty()).then(|| (between.join("/"), last.as_str()))
+    }
+
     /// The last segment.
     pub(crate) fn last(&self) -> Option<&str> {
         self.segments.last().map(String::as_str)

@@ -7,6 +7,8 @@
 
 #[path = "golden/anthropic.rs"]
 mod anthropic;
+#[path = "golden/bedrock.rs"]
+mod bedrock;
 #[path = "golden/cohere.rs"]
 mod cohere;
 #[path = "golden/event_stream.rs"]

@@ -1,7 +1,7 @@
 //! What an answer says: a whole one and a line of a stream have the same members.
 
 use crate::{
-    Finish, JsonError, Part, ReadError, UsageCounters,
+    Finish, JsonError, Part, ReadError,
     json::{Kind, Reader},
     reading::Reading,
 };
@@ -19,8 +19,8 @@ pub(super) fn read(document: &[u8]) -> std::result::Result<Reading<'_>, ReadErro
             Ok(())
         }
         "done_reason" => reading.finish(reader, finish),
-        "prompt_eval_count" => count(reading, reader, |counters, count| counters.prompt = count),
-        "eval_count" => count(reading, reader, |counters, count| counters.completion = count),
+        "prompt_eval_count" => reading.counted(reader, |counters, count| counters.prompt = count),
+        "eval_count" => reading.counted(reader, |counters, count| counters.completion = count),
         "logprobs" => reading.echo(reader),
         "error" => {
             // The client raises on any `error` that Python takes for true.
@@ -38,20 +38,6 @@ fn finish(reason: &str) -> Finish {
         "length" => Finish::Length,
         _ => Finish::Other,
     }
-}
-
-/// The counters stand beside the text, on the last line.
-fn count<'b>(
-    reading: &mut Reading<'b>,
-    reader: &mut Reader<'b>,
-    set: fn(&mut UsageCounters, u64),
-) -> Result<()> {
-    if let Some((count, _)) = reader.count()? {
-        let mut counters = UsageCounters::default();
-        set(&mut counters, count);
-        reading.count(counters);
-    }
-    Ok(())
 }
 
 fn message<'b>(reading: &mut Reading<'b>, reader: &mut Reader<'b>) -> Result<()> {
