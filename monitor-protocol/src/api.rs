@@ -15,6 +15,8 @@ pub enum Api {
     Bedrock,
     /// Cohere's API.
     Cohere,
+    /// The Model Context Protocol over streamable HTTP.
+    Mcp,
     /// Ollama's own API.
     Ollama,
 }
@@ -27,6 +29,7 @@ impl Api {
         Self::Gemini,
         Self::Bedrock,
         Self::Cohere,
+        Self::Mcp,
         Self::Ollama,
     ];
 
@@ -39,6 +42,7 @@ impl Api {
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock",
             Self::Cohere => "cohere",
+            Self::Mcp => "mcp",
             Self::Ollama => "ollama",
         }
     }

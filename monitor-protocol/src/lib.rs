@@ -32,6 +32,7 @@ mod frame;
 mod gemini;
 mod json;
 mod literal;
+mod mcp;
 mod ollama;
 mod openai;
 mod operation;

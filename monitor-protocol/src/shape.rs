@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Call, Frame, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent, anthropic,
-    bedrock, cohere, gemini, ollama, openai, refusal::Kind, target::Target,
+    bedrock, cohere, gemini, mcp, ollama, openai, refusal::Kind, target::Target,
 };
 
 /// A family of wire shapes.
@@ -82,6 +82,7 @@ impl Api {
             Self::Gemini => &gemini::Gemini,
             Self::Bedrock => &bedrock::Bedrock,
             Self::Cohere => &cohere::Cohere,
+            Self::Mcp => &mcp::Mcp,
             Self::Ollama => &ollama::Ollama,
         }
     }

@@ -17,6 +17,8 @@ mod event_stream;
 mod frames;
 #[path = "golden/gemini.rs"]
 mod gemini;
+#[path = "golden/mcp.rs"]
+mod mcp;
 #[path = "golden/ollama.rs"]
 mod ollama;
 #[path = "golden/openai.rs"]
