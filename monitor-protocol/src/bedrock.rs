@@ -59,7 +59,7 @@ impl Shape for Bedrock {
     }
 
     fn read_event<'e>(&self, call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError> {
-        if matches!(frame, Frame::EventStream(message) if message.is_exception()) {
+        if frame.is_exception() {
             return Ok(StreamEvent {
                 error: true,
                 ..StreamEvent::default()

@@ -60,7 +60,8 @@ fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) 
             request.push_all(reader, Place::OutputSchema, true, schema_key)?
         }
         // Known, and read by no model.
-        "anthropic_version"
+        "anthropic_beta"
+        | "anthropic_version"
         | "billing_policy"
         | "cache_control"
         | "container"
