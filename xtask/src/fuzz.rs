@@ -15,8 +15,12 @@ use crate::step::{Failure, capture, run, say};
 const USAGE: &str = "usage: cargo xtask fuzz [TARGET] [--runs N]";
 /// Inputs each target is given: some minutes.
 const RUNS: u64 = 1_000_000;
-/// Longest input, in bytes: room for two or three frames, or a request with a tool. Longer ones find no more and cost more.
-const MAX_INPUT_BYTES: u32 = 512;
+/// Longest input, in bytes: some frames. Longer ones find no more and cost more.
+const MAX_STREAM_BYTES: u32 = 512;
+/// Longest input of the targets that read documents, in bytes: most fixtures whole, which cut short would be no documents.
+const MAX_DOCUMENT_BYTES: u32 = 4096;
+/// The targets that read documents.
+const OF_DOCUMENTS: [&str; 5] = ["edit", "event", "json", "request", "response"];
 /// Memory of a target, corpus included. What reading itself may hold is measured inside.
 const MAX_MEMORY_MIB: u32 = 1024;
 /// An input that takes longer than this, in seconds, is a finding.
@@ -119,10 +123,15 @@ fn run_target(
         fs::create_dir_all(folder)
             .map_err(|error| Failure::new(format!("cannot make {}: {error}", folder.display())))?;
     }
+    let max_bytes = if OF_DOCUMENTS.contains(&target) {
+        MAX_DOCUMENT_BYTES
+    } else {
+        MAX_STREAM_BYTES
+    };
     run(Command::new(programs.join(target))
         .arg(&corpus)
         .arg(format!("-runs={runs}"))
-        .arg(format!("-max_len={MAX_INPUT_BYTES}"))
+        .arg(format!("-max_len={max_bytes}"))
         .arg(format!("-dict={}", dictionary(paths).display()))
         .arg(format!("-rss_limit_mb={MAX_MEMORY_MIB}"))
         .arg(format!("-timeout={TIMEOUT_S}"))
