@@ -15,10 +15,13 @@ const LIVE: [&str; 2] = [
 /// resource, `/v1internal:generateContent`, and the model is in the body (`@google/gemini-cli-core` 0.61.0,
 /// `code_assist/server.js`).
 pub(super) fn recognise(target: &Target<'_>, at_home: bool) -> Option<Call> {
-    let last = target.last()?;
-    if !target.is("POST") {
+    let last = target.nth_back(0)?;
+    if target.is_websocket() {
         let is_live = last == "bidigeneratecontent" || LIVE.iter().any(|method| last.ends_with(method));
         return is_live.then(|| Call::new(Api::Gemini, Operation::Live));
+    }
+    if !target.is("POST") {
+        return None;
     }
     let Some((resource, method)) = last.rsplit_once(':') else {
         return named_by_its_collection(last, at_home);

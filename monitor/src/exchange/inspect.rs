@@ -73,6 +73,11 @@ impl Exchange {
         if let Some(refusal) = self.note_model(&model) {
             return Decision::Refuse(refusal);
         }
+        for model in &request.more_models {
+            if let Some(refusal) = self.check_model(model) {
+                return Decision::Refuse(refusal);
+            }
+        }
         let redactions = match self.scan(&request.texts) {
             Ok(redactions) => redactions,
             Err(refusal) => return Decision::Refuse(refusal),

@@ -3,6 +3,7 @@
 mod codings;
 mod framings;
 mod interim;
+mod models;
 mod operations;
 mod signed;
 mod usage;
