@@ -90,7 +90,7 @@ class Call:
         self.error = {
             "type": type(error).__name__,
             "cause": type(error.__cause__).__name__ if error.__cause__ else None,
-            "status": getattr(error, "status_code", None),
+            "status": status(error),
             "code": getattr(error, "code", None) or getattr(error, "type", None),
             "message": str(error),
         }
@@ -100,6 +100,15 @@ class Call:
     def print(self):
         report = {**vars(self), "ended": now()}
         print(json.dumps(report, default=str), flush=True)
+
+
+def status(error):
+    """The HTTP status that an exception carries, wherever its SDK keeps it."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    kept = [getattr(error, "status_code", None), getattr(error, "code", None), getattr(response, "status_code", None)]
+    return next((status for status in kept if isinstance(status, int)), None)
 
 
 def now():

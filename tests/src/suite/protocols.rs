@@ -6,10 +6,15 @@
 
 mod anthropic;
 mod case;
+mod cohere;
+mod google;
+mod mistral;
+mod ollama;
 mod openai;
 mod sdk;
 
 use super::runner::{Plan, Test};
+use crate::lab::address::{OLLAMA, TGI};
 use crate::lab::agent::AgentConfig;
 
 /// Tests at once: what they wait for is processes that start, on machines of two processors and more.
@@ -17,7 +22,15 @@ const AT_ONCE: usize = 4;
 
 /// The suite, of the tests whose name contains `filter`.
 pub(super) fn plan(filter: Option<&str>) -> Plan {
-    let sdks = [openai::python(), anthropic::python()];
+    let sdks = [
+        openai::python(),
+        anthropic::python(),
+        anthropic::vertex(),
+        google::genai(),
+        cohere::python(),
+        mistral::python(),
+        ollama::python(),
+    ];
     let tests: Vec<Test> = sdks.into_iter().flat_map(|sdk| sdk.tests(filter)).collect();
     Plan {
         suite: "protocols",
@@ -30,6 +43,8 @@ pub(super) fn plan(filter: Option<&str>) -> Plan {
 /// The policies of the suite's agent; a test chooses by the name of its cgroup.
 fn policies() -> AgentConfig {
     AgentConfig::new()
+        .endpoint(&format!("{{host: {}, api: ollama}}", OLLAMA.name))
+        .endpoint(&format!("{{host: {}, api: openai}}", TGI.name))
         .policy(
             "spent",
             "spent-*",

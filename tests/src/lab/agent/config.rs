@@ -10,6 +10,7 @@ use crate::lab::address::{BENCH, DEAD, EXPIRED, SCRIPTED, UNKNOWN_CA, WRONG_NAME
 pub(crate) struct AgentConfig {
     policies: Vec<String>,
     keys: Vec<(&'static str, String)>,
+    endpoints: Vec<String>,
     resolves_in_lab: bool,
     pin_dir: Option<PathBuf>,
 }
@@ -39,6 +40,12 @@ impl AgentConfig {
         self
     }
 
+    /// Adds an endpoint of the operator's own, its keys in flow style.
+    pub(crate) fn endpoint(mut self, keys: &str) -> Self {
+        self.endpoints.push(format!("    - {keys}\n"));
+        self
+    }
+
     /// Lets the agent itself ask the lab's DNS server, as workloads do. Without it, it knows the host's resolver only,
     /// which knows nothing of the lab.
     pub(crate) fn resolves_in_lab(mut self) -> Self {
@@ -64,6 +71,7 @@ impl AgentConfig {
             .map(|host| host.name)
             .chain(["\"*.route.test\""])
             .map(|host| format!("    - {{host: {host}, api: openai}}\n"))
+            .chain(self.endpoints.iter().cloned())
             .collect();
         let policies = if self.policies.is_empty() {
             String::new()

@@ -51,13 +51,14 @@ impl Records {
         .await
     }
 
-    /// The exchanges of one process that are wanted, oldest first, once there is one.
+    /// The exchanges of one process that are wanted, oldest first, once there are at least `count`.
     pub(crate) async fn exchanges_where(
         &self,
         pid: u32,
+        count: usize,
         wanted: impl Fn(&Value) -> bool,
     ) -> Result<Vec<Value>> {
-        self.wait("exchanges", pid, 1, |record| {
+        self.wait("exchanges", pid, count, |record| {
             is_exchange(record) && workload_pid(record) == Some(pid) && wanted(record)
         })
         .await

@@ -16,6 +16,7 @@ const ANTHROPIC: Case = Case {
         class: "RateLimitError",
         status: Some(429),
     }),
+    attempts: 1,
     blocked: Some(Raised {
         class: "PermissionDeniedError",
         status: Some(403),
@@ -51,6 +52,31 @@ pub(super) fn python() -> Sdk {
                 prompt: "Use the tool",
                 streamed: true,
                 ..ANTHROPIC
+            },
+        ],
+    }
+}
+
+/// anthropic-python's client for models at Vertex.
+pub(super) fn vertex() -> Sdk {
+    let vertex = Case {
+        arguments: &["messages", "--variant", "vertex"],
+        provider: "vertex",
+        ..ANTHROPIC
+    };
+    Sdk {
+        name: "anthropic_vertex",
+        program: Program::Python("anthropic_clouds_client.py"),
+        cases: vec![
+            Case {
+                name: "messages",
+                ..vertex
+            },
+            Case {
+                name: "messages_streamed",
+                arguments: &["messages", "--variant", "vertex", "--stream"],
+                streamed: true,
+                ..vertex
             },
         ],
     }

@@ -29,6 +29,8 @@ pub(super) struct Case {
     pub(super) tokens: Tokens,
     /// What the SDK raises where nothing is left of the budget; `None` where the operation costs no tokens.
     pub(super) over_budget: Option<Raised>,
+    /// Requests that the SDK makes of a call before it gives up on a spent budget: one, unless nothing stops its retries.
+    pub(super) attempts: usize,
     /// What the SDK raises where a policy blocks the prompt; `None` where the operation has no prompt.
     pub(super) blocked: Option<Raised>,
 }
@@ -40,6 +42,8 @@ pub(super) enum Tokens {
     Told,
     /// The provider did not tell; the agent counted the same.
     Counted,
+    /// The provider did not tell, and there is no rule to count by; the agent has an estimate.
+    Estimated,
     /// None are on record.
     None,
 }
@@ -95,7 +99,7 @@ impl Case {
             with["answer"] == without["answer"] && with["usage"] == without["usage"],
             "the agent changed the answer\n    without: {without}\n    through: {with}"
         );
-        let record = self.record(stage, allowed, with).await?;
+        let record = self.record(stage, allowed, with, 1).await?;
         let fields = record["verdict"] == "allowed" && record["streamed"] == self.streamed;
         ensure!(fields && record["error"].is_null(), "on record: {record}");
         if self.tokens == Tokens::None {
@@ -113,6 +117,9 @@ impl Case {
             "expected {} and {certainty}, on record {record}",
             served.model
         );
+        if self.tokens == Tokens::Estimated {
+            return Ok(());
+        }
         check_usage(&record, &served)
     }
 
@@ -125,6 +132,7 @@ impl Case {
         raised: Raised,
         reason: &str,
     ) -> Result<()> {
+        let attempts = if reason == "budget" { self.attempts } else { 1 };
         let report = run.report(self)?;
         let error = &report["error"];
         ensure!(
@@ -139,7 +147,7 @@ impl Case {
             stage.lab.log.of(&run.key, &self.mark(sdk)).is_empty(),
             "the provider got the request"
         );
-        let record = self.record(stage, run, report).await?;
+        let record = self.record(stage, run, report, attempts).await?;
         ensure!(
             record["verdict"] == "denied" && record["reason"] == reason && record["usage"].is_null(),
             "on record: {record}"
@@ -159,8 +167,8 @@ impl Case {
         found.into_iter().next().context("none")
     }
 
-    /// The one exchange on record of this operation, begun while the call lasted.
-    async fn record(&self, stage: &Stage, run: &Run, report: &Report) -> Result<Value> {
+    /// The exchange on record of this operation, begun while the call lasted; the last of as many as were `attempts`.
+    async fn record(&self, stage: &Stage, run: &Run, report: &Report, attempts: usize) -> Result<Value> {
         let within = |record: &Value| {
             let time = record["time"].as_str().unwrap_or_default();
             let edge = |name: &str| report[name].as_str().unwrap_or_default();
@@ -168,7 +176,7 @@ impl Case {
         };
         let records = stage.agent().await.records();
         let found = records
-            .exchanges_where(run.truth.pid, |record| {
+            .exchanges_where(run.truth.pid, attempts, |record| {
                 within(record) && record["operation"] == self.operation
             })
             .await;
@@ -180,9 +188,12 @@ impl Case {
                 .map(|record| format!("{} {} {}", record["kind"], record["operation"], record["http"]));
             Err(error.context(format!("on record: {}", of_call.collect::<Vec<_>>().join("; "))))
         })?;
-        let [record] = found.as_slice() else {
-            anyhow::bail!("{} exchanges on record, expected one: {found:?}", found.len());
-        };
+        ensure!(
+            found.len() == attempts,
+            "{} exchanges on record, expected {attempts}: {found:?}",
+            found.len()
+        );
+        let record = found.last().context("none")?;
         check_attribution(record, &run.truth)?;
         ensure!(record["provider"] == self.provider, "on record: {record}");
         Ok(record.clone())

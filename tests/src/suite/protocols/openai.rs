@@ -16,6 +16,7 @@ const OPENAI: Case = Case {
         class: "RateLimitError",
         status: Some(429),
     }),
+    attempts: 1,
     blocked: Some(Raised {
         class: "PermissionDeniedError",
         status: Some(403),
