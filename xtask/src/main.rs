@@ -9,6 +9,7 @@ mod fuzz;
 mod kernel;
 mod machine;
 mod measure;
+mod node;
 mod packages;
 mod paths;
 mod root;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::end_to_end;
 use crate::kernel;
 use crate::machine;
+use crate::node;
 use crate::packages;
 use crate::paths::{Paths, cargo};
 use crate::root;
@@ -69,6 +70,9 @@ fn all(paths: &Paths, sum: &mut Sum) -> Result<(), Failure> {
 
 fn suite(paths: &Paths, name: &str, filter: &[String], sum: &mut Sum) -> Result<(), Failure> {
     let mut lab = end_to_end::ready(paths, "test")?;
+    if name == "protocols" {
+        lab.env("WEIR_LAB_NODE_MODULES", node::ready(paths)?);
+    }
     if name == "identity" {
         packages::for_containers()?;
         lab.env("WEIR_LAB_MACHINE", machine::ready(paths)?);

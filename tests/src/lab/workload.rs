@@ -38,6 +38,7 @@ pub(crate) struct Launch {
     trust: Option<PathBuf>,
     own_run: bool,
     outside: bool,
+    variables: Vec<(&'static str, OsString)>,
     command: Vec<OsString>,
 }
 
@@ -77,6 +78,7 @@ impl Launch {
             trust: None,
             own_run: false,
             outside: false,
+            variables: Vec::new(),
             command: vec![program.into()],
         }
     }
@@ -102,6 +104,12 @@ impl Launch {
     /// Runs it where no agent sees it.
     pub(crate) fn outside(mut self) -> Self {
         self.outside = true;
+        self
+    }
+
+    /// Sets an environment variable.
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -148,6 +156,7 @@ impl Launch {
                 command.env(name, bundle);
             }
         }
+        command.envs(self.variables);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

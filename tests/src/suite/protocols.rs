@@ -24,7 +24,9 @@ const AT_ONCE: usize = 4;
 pub(super) fn plan(filter: Option<&str>) -> Plan {
     let sdks = [
         openai::python(),
+        openai::node(),
         anthropic::python(),
+        anthropic::node(),
         anthropic::vertex(),
         google::genai(),
         cohere::python(),

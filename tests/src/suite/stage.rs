@@ -162,16 +162,28 @@ impl Stage {
             .args(arguments)
             .trust(&self.trust))
     }
+
+    /// A program of the clients' Node directory, with their modules.
+    pub(super) fn node(&self, name: &str, program: &str, arguments: &[&str]) -> Result<Launch> {
+        let (_, clients) = clients()?;
+        Ok(Launch::new(name, "node")
+            .args([clients.join("node").join(program)])
+            .args(arguments)
+            .variable("NODE_PATH", variable("WEIR_LAB_NODE_MODULES")?)
+            .trust(&self.trust))
+    }
 }
 
 /// The Python of the clients' environment and the directory of their programs, as xtask set them up.
 pub(crate) fn clients() -> Result<(PathBuf, PathBuf)> {
-    let variable = |name: &str| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .with_context(|| format!("{name} is not set; run this through `cargo xtask`"))
-    };
     Ok((variable("WEIR_LAB_PYTHON")?, variable("WEIR_LAB_CLIENTS")?))
+}
+
+/// A path that xtask passes on.
+fn variable(name: &str) -> Result<PathBuf> {
+    env::var_os(name)
+        .map(PathBuf::from)
+        .with_context(|| format!("{name} is not set; run this through `cargo xtask`"))
 }
 
 /// The policies of the main suite's agent; a test chooses by the name of its cgroup.

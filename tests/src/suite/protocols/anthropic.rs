@@ -53,6 +53,42 @@ pub(super) fn python() -> Sdk {
                 streamed: true,
                 ..ANTHROPIC
             },
+            Case {
+                name: "count_tokens",
+                arguments: &["count_tokens"],
+                operation: "count_tokens",
+                tokens: Tokens::None,
+                over_budget: None,
+                ..ANTHROPIC
+            },
+        ],
+    }
+}
+
+/// anthropic-sdk-typescript.
+pub(super) fn node() -> Sdk {
+    Sdk {
+        name: "anthropic_node",
+        program: Program::Node("anthropic_client.cjs"),
+        cases: vec![
+            Case {
+                name: "messages",
+                arguments: &["messages"],
+                ..ANTHROPIC
+            },
+            Case {
+                name: "messages_streamed",
+                arguments: &["messages", "--stream"],
+                streamed: true,
+                ..ANTHROPIC
+            },
+            Case {
+                name: "messages_tools_streamed",
+                arguments: &["messages", "--tools", "--stream"],
+                prompt: "Use the tool",
+                streamed: true,
+                ..ANTHROPIC
+            },
         ],
     }
 }

@@ -174,12 +174,71 @@ pub(super) fn python() -> Sdk {
                 ..OPENAI
             },
             Case {
+                name: "moderations",
+                arguments: &["moderations"],
+                operation: "moderations",
+                tokens: Tokens::None,
+                over_budget: None,
+                ..OPENAI
+            },
+            Case {
                 name: "models",
                 arguments: &["models"],
                 operation: "other",
                 tokens: Tokens::None,
                 over_budget: None,
                 blocked: None,
+                ..OPENAI
+            },
+        ],
+    }
+}
+
+/// openai-node.
+pub(super) fn node() -> Sdk {
+    Sdk {
+        name: "openai_node",
+        program: Program::Node("openai_client.cjs"),
+        cases: vec![
+            Case {
+                name: "chat",
+                arguments: &["chat"],
+                ..OPENAI
+            },
+            Case {
+                name: "chat_streamed",
+                arguments: &["chat", "--stream", "--include-usage"],
+                streamed: true,
+                ..OPENAI
+            },
+            Case {
+                name: "chat_tools_streamed",
+                arguments: &["chat", "--tools", "--stream", "--include-usage"],
+                prompt: "Use the tool",
+                streamed: true,
+                ..OPENAI
+            },
+            Case {
+                name: "responses",
+                arguments: &["responses"],
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_streamed",
+                arguments: &["responses", "--stream"],
+                streamed: true,
+                ..RESPONSES
+            },
+            Case {
+                name: "responses_stream_helper",
+                arguments: &["responses", "--stream", "--variant", "helper"],
+                streamed: true,
+                ..RESPONSES
+            },
+            Case {
+                name: "embeddings",
+                arguments: &["embeddings"],
+                operation: "embeddings",
                 ..OPENAI
             },
         ],

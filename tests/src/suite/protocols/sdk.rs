@@ -26,6 +26,8 @@ pub(super) struct Sdk {
 pub(super) enum Program {
     /// In the clients' Python environment.
     Python(&'static str),
+    /// With the clients' Node modules.
+    Node(&'static str),
 }
 
 /// A way in which every call is made.
@@ -156,6 +158,7 @@ impl Program {
     fn launch(self, stage: &Stage, name: &str, arguments: &[&str]) -> Result<Launch> {
         match self {
             Self::Python(program) => stage.python(name, program, arguments),
+            Self::Node(program) => stage.node(name, program, arguments),
         }
     }
 }
