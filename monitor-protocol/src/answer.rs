@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    Channel, Delta, Finish, JsonError, Response, ResponseText, StreamEvent, UsageCounters,
+    Channel, Delta, Finish, JsonError, Response, ResponseText, StreamEvent, Telling, UsageCounters,
     json::{Kind, Reader, Str},
 };
 
@@ -11,9 +11,8 @@ type Result<T> = std::result::Result<T, JsonError>;
 
 /// A whole answer, or an event of one.
 pub(crate) trait Answer<'b> {
-    /// Adds a text. `repeat`: it may have been told in pieces before ([`Delta::repeat`]). An empty one says nothing and is
-    /// left out.
-    fn text(&mut self, string: Str<'b>, channel: Channel, repeat: bool);
+    /// Adds a text. An empty one says nothing and is left out.
+    fn text(&mut self, string: Str<'b>, channel: Channel, telling: Telling);
 
     /// How many texts there are.
     fn texts(&self) -> usize;
@@ -78,7 +77,7 @@ pub(crate) trait Answer<'b> {
 }
 
 impl<'b> Answer<'b> for Response<'b> {
-    fn text(&mut self, string: Str<'b>, channel: Channel, _repeat: bool) {
+    fn text(&mut self, string: Str<'b>, channel: Channel, _telling: Telling) {
         if !string.raw.is_empty() {
             self.texts.push(ResponseText {
                 channel,
@@ -120,13 +119,13 @@ impl<'b> Answer<'b> for Response<'b> {
 }
 
 impl<'e> Answer<'e> for StreamEvent<'e> {
-    fn text(&mut self, string: Str<'e>, channel: Channel, repeat: bool) {
+    fn text(&mut self, string: Str<'e>, channel: Channel, telling: Telling) {
         if !string.raw.is_empty() {
             self.deltas.push(Delta {
                 channel,
                 span: string.span(),
                 text: string.text(),
-                repeat,
+                telling,
             });
         }
     }

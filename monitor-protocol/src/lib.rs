@@ -67,7 +67,7 @@ pub use recognise::recognise;
 pub use refusal::{Refusal, RefusalReason, cut, refuse};
 pub use request::{Attachments, OutputLimit, Place, Request, Role, Text, read_request};
 pub use response::{Response, ResponseText, read_response};
-pub use stream::{Channel, Delta, Finish, Part, StreamEvent, read_event};
+pub use stream::{Channel, Delta, Finish, Part, StreamEvent, Telling, read_event};
 pub use usage::{Certainty, Modalities, Usage, UsageCounters};
 pub use websocket::{
     CLOSE_REASON_BYTES, CloseCode, MAX_MESSAGE_BYTES, MaskingKey, MessageKind, Sender, WebSocketDecoder,

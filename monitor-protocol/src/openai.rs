@@ -8,6 +8,7 @@ mod content;
 mod embeddings;
 mod input;
 mod prompt;
+mod realtime;
 mod recognise;
 mod refusal;
 mod responses;
@@ -37,6 +38,7 @@ impl Shape for OpenAi {
             Operation::Completions => completions::read_request(body),
             Operation::Responses | Operation::CountTokens => responses::read_request(call, body),
             Operation::Embeddings | Operation::Moderations => embeddings::read_request(body),
+            Operation::Realtime => realtime::read_request(body),
             _ => chat::read_request(body),
         }
     }
@@ -44,7 +46,9 @@ impl Shape for OpenAi {
     fn prompt_count(&self, call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount {
         match call.operation {
             Operation::ChatCompletions => prompt::chat(body, request),
-            Operation::Responses | Operation::CountTokens => prompt::responses(body, request),
+            Operation::Responses | Operation::CountTokens | Operation::Realtime => {
+                prompt::responses(body, request)
+            }
             _ => prompt::as_it_stands(request),
         }
     }
@@ -70,6 +74,7 @@ impl Shape for OpenAi {
         }
         match call.operation {
             Operation::Responses => responses::read_event(data),
+            Operation::Realtime => realtime::read_event(data),
             _ => chat::read_event(data),
         }
     }

@@ -214,7 +214,16 @@ mod tests {
             let call = recognise(Api::OpenAi, line);
             (call.operation, call.model, call.websocket)
         };
+        let model = |model: &str| Some(model.to_owned());
         for method in ["GET", "CONNECT"] {
+            assert_eq!(
+                asked(method, "/v1/realtime?model=GPT%2Drealtime", true),
+                (Operation::Realtime, model("gpt-realtime"), true)
+            );
+            assert_eq!(
+                asked(method, "/openai/realtime?api-version=1&deployment=d", true),
+                (Operation::Realtime, model("d"), true)
+            );
             assert_eq!(
                 asked(method, "/v1/responses", true),
                 (Operation::Responses, None, true)

@@ -55,6 +55,31 @@ pub struct Channel {
     pub index: u32,
 }
 
+/// Whether an event tells a text for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Telling {
+    /// A piece of the text that no other event has.
+    Piece,
+    /// The whole text, as OpenAI's `….done` events have it. Where its channel has had other pieces it is a repeat; where not,
+    /// the first telling.
+    Whole,
+    /// A repeat, in whichever channel the text was told.
+    Again,
+}
+
+impl Telling {
+    /// Whether it is a repeat, which is no piece of its channel's text: it counts for nothing, and is scanned and edited by
+    /// itself. `known`: the channel has had other pieces.
+    #[must_use]
+    pub const fn repeats(self, known: bool) -> bool {
+        match self {
+            Self::Piece => false,
+            Self::Whole => known,
+            Self::Again => true,
+        }
+    }
+}
+
 /// A piece of a channel's text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delta<'e> {
@@ -64,10 +89,8 @@ pub struct Delta<'e> {
     pub span: Range<usize>,
     /// The piece, unescaped.
     pub text: Cow<'e, str>,
-    /// Whether it is a whole text that may have been told in pieces before, as OpenAI's `….done` events have them. Where
-    /// its channel has had other pieces, it is no piece of that text: it counts for nothing, and is scanned and edited by
-    /// itself. Where not, it is the first telling.
-    pub repeat: bool,
+    /// Whether it has been told before.
+    pub telling: Telling,
 }
 
 impl<'e> Delta<'e> {
@@ -76,7 +99,7 @@ impl<'e> Delta<'e> {
             channel: Channel { choice, part, index },
             span: string.span(),
             text: string.text(),
-            repeat: false,
+            telling: Telling::Piece,
         }
     }
 }
@@ -87,7 +110,7 @@ impl fmt::Debug for Delta<'_> {
         f.debug_struct("Delta")
             .field("channel", &self.channel)
             .field("span", &self.span)
-            .field("repeat", &self.repeat)
+            .field("telling", &self.telling)
             .finish_non_exhaustive()
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn recognise(target: &Target<'_>, at_home: bool) -> Option<Call> {
     let named = target.after("deployments").map(str::to_owned);
     let asked = || target.query("model").or_else(|| target.query("deployment"));
     let model = match operation {
-        Operation::Responses => named.or_else(asked),
+        Operation::Realtime | Operation::Responses => named.or_else(asked),
         _ => named,
     };
     Some(Call::new(Api::OpenAi, operation).with_model(model))
@@ -59,6 +59,7 @@ fn websocket(target: &Target<'_>, at_home: bool) -> Option<Operation> {
         return None;
     }
     let operation = match target.nth_back(0)? {
+        "realtime" => Operation::Realtime,
         "responses" => Operation::Responses,
         _ => return None,
     };

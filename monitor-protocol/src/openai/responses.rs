@@ -8,6 +8,7 @@ mod output;
 mod request;
 mod stream;
 
+pub(super) use item::item;
 pub(super) use output::read_response;
-pub(super) use request::read_request;
-pub(super) use stream::read_event;
+pub(super) use request::{read_request, session};
+pub(super) use stream::{Event, read_event};

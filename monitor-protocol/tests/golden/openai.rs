@@ -2,6 +2,8 @@
 
 #[path = "openai/prompts.rs"]
 mod prompts;
+#[path = "openai/realtime.rs"]
+mod realtime;
 #[path = "openai/responses.rs"]
 mod responses;
 

@@ -148,7 +148,7 @@ pub(crate) fn read_stream(call: &Call, framing: Framing, chunks: &[&[u8]]) -> Re
                 delta.text,
                 "the span is the text's"
             );
-            if delta.repeat && reading.texts.contains_key(&delta.channel) {
+            if delta.telling.repeats(reading.texts.contains_key(&delta.channel)) {
                 reading.repeats.push(delta.text.clone().into_owned());
                 continue;
             }

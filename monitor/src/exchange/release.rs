@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use monitor_content::{Finding, MAX_HOLD_BYTES, Window, redact};
-use monitor_protocol::{Channel, Delta, Edit, EditError, Frame, StreamEvent};
+use monitor_protocol::{Channel, Delta, Edit, EditError, Frame, StreamEvent, Telling};
 use smallvec::SmallVec;
 
 use super::inspect::{make_disjoint, substitute};
@@ -94,8 +94,10 @@ impl Release {
                 .channels
                 .iter()
                 .position(|text| text.channel == delta.channel);
-            if let Some(index) = told.filter(|_| delta.repeat) {
-                self.decide(index, found);
+            if delta.telling.repeats(told.is_some()) {
+                if let Some(index) = told {
+                    self.decide(index, found);
+                }
                 self.repeat(delta, found);
                 continue;
             }
@@ -115,7 +117,7 @@ impl Release {
                 range,
                 span: delta.span.clone(),
             });
-            if delta.repeat {
+            if delta.telling == Telling::Whole {
                 self.decide(index, found);
             }
         }

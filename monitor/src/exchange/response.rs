@@ -200,7 +200,7 @@ impl Exchange {
         }
         if let Some(spending) = &mut self.spending {
             for delta in &read.deltas {
-                if !(delta.repeat && spending.counts(delta.channel)) {
+                if !delta.telling.repeats(spending.counts(delta.channel)) {
                     spending.add(delta.channel, &delta.text);
                 }
             }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::usage;
 use crate::{
-    Channel, Finish, JsonError, Part, ReadError, Response,
+    Channel, Finish, JsonError, Part, ReadError, Response, Telling,
     answer::Answer,
     json::{Kind, Reader, Str, document},
 };
@@ -95,7 +95,7 @@ fn message<'b>(reader: &mut Reader<'b>, answer: &mut impl Answer<'b>) -> Result<
                 }
                 _ => {
                     reasoning = Some((name == "reasoning", string.raw));
-                    answer.text(string, told(Part::Reasoning, 0), false);
+                    answer.text(string, told(Part::Reasoning, 0), Telling::Piece);
                 }
             }
             Ok(())
@@ -141,7 +141,7 @@ fn message<'b>(reader: &mut Reader<'b>, answer: &mut impl Answer<'b>) -> Result<
         (Some(_), Some((span, strings))) if !strings.is_empty() => answer.echo(span),
         (None, Some((_, strings))) => strings
             .into_iter()
-            .for_each(|string| answer.text(string, told(Part::Reasoning, 0), false)),
+            .for_each(|string| answer.text(string, told(Part::Reasoning, 0), Telling::Piece)),
         _ => {}
     }
     Ok(())
@@ -155,7 +155,7 @@ fn told(part: Part, index: u32) -> Channel {
 
 fn one<'b>(reader: &mut Reader<'b>, part: Part, index: u32, answer: &mut impl Answer<'b>) -> Result<()> {
     if let Some(string) = reader.string()? {
-        answer.text(string, told(part, index), false);
+        answer.text(string, told(part, index), Telling::Piece);
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ fn one<'b>(reader: &mut Reader<'b>, part: Part, index: u32, answer: &mut impl An
 fn strings_of<'b>(reader: &mut Reader<'b>, part: Part, answer: &mut impl Answer<'b>) -> Result<()> {
     reader.array(|reader| {
         reader.strings(&mut |key| key.text() != "type", &mut |string| {
-            answer.text(string, told(part, 0), false);
+            answer.text(string, told(part, 0), Telling::Piece);
         })
     })?;
     Ok(())
@@ -180,7 +180,7 @@ fn content<'b>(reader: &mut Reader<'b>, answer: &mut impl Answer<'b>) -> Result<
                 .object(|reader, key| match &*key.text() {
                     "text" => one(reader, Part::Text, 0, answer),
                     "thinking" => reader.strings(&mut |key| key.text() != "type", &mut |string| {
-                        answer.text(string, told(Part::Reasoning, 0), false);
+                        answer.text(string, told(Part::Reasoning, 0), Telling::Piece);
                     }),
                     _ => reader.skip().map(drop),
                 })
@@ -207,7 +207,7 @@ fn tool_call<'b>(reader: &mut Reader<'b>, position: u32, answer: &mut impl Answe
         name => called(reader, name, &mut strings),
     })?;
     for (string, part) in strings {
-        answer.text(string, told(part, index), false);
+        answer.text(string, told(part, index), Telling::Piece);
     }
     Ok(())
 }

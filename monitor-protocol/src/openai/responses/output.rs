@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::super::usage;
 use crate::{
-    Channel, Finish, JsonError, Part, ReadError, Response,
+    Channel, Finish, JsonError, Part, ReadError, Response, Telling,
     answer::Answer,
     json::{Kind, Reader, Str, document},
 };
@@ -60,12 +60,12 @@ impl<'b> Strings<'b> {
     }
 
     /// Hands the strings over as texts of the item at `position`.
-    pub(in crate::openai) fn tell(self, answer: &mut impl Answer<'b>, position: u64, repeat: bool) {
+    pub(in crate::openai) fn tell(self, answer: &mut impl Answer<'b>, position: u64, telling: Telling) {
         for (string, part, number) in self.found {
             let index = position.saturating_mul(PARTS).saturating_add(number);
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let choice = 0;
-            answer.text(string, Channel { choice, part, index }, repeat);
+            answer.text(string, Channel { choice, part, index }, telling);
         }
     }
 }
@@ -91,7 +91,7 @@ pub(in crate::openai) fn read_response(body: &[u8]) -> std::result::Result<Respo
     let mut response = Response::default();
     let mut outcome = Outcome::default();
     document(body, |reader, key| {
-        member(reader, key, &mut response, &mut outcome, false)
+        member(reader, key, &mut response, &mut outcome, Telling::Piece)
     })?;
     outcome.tell(&mut response);
     Ok(response)
@@ -100,7 +100,7 @@ pub(in crate::openai) fn read_response(body: &[u8]) -> std::result::Result<Respo
 /// A response object inside an event, which repeats what other events have told.
 pub(super) fn response<'b>(reader: &mut Reader<'b>, answer: &mut impl Answer<'b>) -> Result<()> {
     let mut outcome = Outcome::default();
-    reader.object(|reader, key| member(reader, key, answer, &mut outcome, true))?;
+    reader.object(|reader, key| member(reader, key, answer, &mut outcome, Telling::Whole))?;
     outcome.tell(answer);
     Ok(())
 }
@@ -118,6 +118,9 @@ impl Outcome {
             Some(Finish::Stop) if self.calls => answer.set_finish(Finish::ToolCalls),
             Some(finish) => answer.set_finish(finish),
             None => {}
+        }
+        if self.status == Some(Finish::Error) {
+            answer.set_error();
         }
     }
 
@@ -161,7 +164,7 @@ fn member<'b>(
     key: Str<'b>,
     answer: &mut impl Answer<'b>,
     outcome: &mut Outcome,
-    repeat: bool,
+    telling: Telling,
 ) -> Result<()> {
     match &*key.text() {
         "output" => {
@@ -170,7 +173,7 @@ fn member<'b>(
                 .array(|reader| {
                     let mut strings = Strings::default();
                     outcome.calls |= item(reader, &mut strings, answer)?;
-                    strings.tell(answer, position, repeat);
+                    strings.tell(answer, position, telling);
                     position += 1;
                     Ok(())
                 })
@@ -203,11 +206,16 @@ pub(in crate::openai) fn item<'b>(
     answer: &mut impl Answer<'b>,
 ) -> Result<bool> {
     let mut kind = None;
+    let mut role = None;
     let mut content = Strings::default();
     let mut result = Strings::default();
     reader.object(|reader, key| match &*key.text() {
         "type" => {
             kind = reader.string()?.map(|kind| kind.text());
+            Ok(())
+        }
+        "role" => {
+            role = reader.string()?.map(|role| role.text());
             Ok(())
         }
         "content" => parts(reader, &mut content, answer),
@@ -241,6 +249,11 @@ pub(in crate::openai) fn item<'b>(
     // A generated image is base64 data.
     if kind != "image_generation_call" {
         strings.found.extend(result.found);
+    }
+    // A realtime conversation has the client's own words too; what was heard of its voice is not among them.
+    let by_client = matches!(role.as_deref(), Some("user" | "system" | "developer"));
+    if by_client {
+        strings.found.retain(|(_, part, _)| *part == Part::Transcript);
     }
     Ok(matches!(
         kind,

@@ -2,7 +2,7 @@
 
 use super::output::{self, Strings};
 use crate::{
-    JsonError, Part, ReadError, StreamEvent,
+    JsonError, Part, ReadError, StreamEvent, Telling,
     answer::Answer,
     json::{Kind, Reader, Str, document},
 };
@@ -12,12 +12,14 @@ type Result<T> = std::result::Result<T, JsonError>;
 /// Reads an event by its members; its `type`, which may stand after them, decides at the end what they are.
 ///
 /// A `….delta` is a piece of a text. Every text is told again: whole in its `….done`, in `response.content_part.done`, in
-/// `response.output_item.done`, and in the response object at the end. These are repeats ([`crate::Delta::repeat`]).
+/// `response.output_item.done`, and in the response object at the end ([`Telling::Whole`]).
 pub(in crate::openai) fn read_event(data: &[u8]) -> std::result::Result<StreamEvent<'_>, ReadError> {
     let mut out = StreamEvent::default();
     let mut event = Event::default();
     document(data, |reader, key| event.member(reader, key, &mut out))?;
-    event.tell(&mut out);
+    // What cannot be answered ends, and with it what there is to answer on a WebSocket.
+    out.terminal |= event.kind() == "error";
+    event.tell(&mut out, 0, Telling::Whole);
     Ok(out)
 }
 
@@ -37,6 +39,10 @@ pub(in crate::openai) struct Event<'e> {
 }
 
 impl<'e> Event<'e> {
+    pub(in crate::openai) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
     pub(in crate::openai) fn member(
         &mut self,
         reader: &mut Reader<'e>,
@@ -92,13 +98,13 @@ impl<'e> Event<'e> {
         Ok(())
     }
 
-    /// Says what the members mean.
-    pub(in crate::openai) fn tell(mut self, out: &mut StreamEvent<'e>) {
+    /// Says what the members mean: texts of the answer `choice`, whole ones `whole`.
+    pub(in crate::openai) fn tell(mut self, out: &mut StreamEvent<'e>, choice: u32, whole: Telling) {
+        let first = out.deltas.len();
         let kind = self.kind.take().unwrap_or_default();
         match &*kind {
             "error" => {
                 out.error = true;
-                out.terminal = true;
                 // Its `code` is the error's.
                 return;
             }
@@ -134,9 +140,10 @@ impl<'e> Event<'e> {
             repeats.number_summaries();
             self.inside.number_summaries();
         }
-        told.tell(out, self.output_index, false);
-        repeats.tell(out, self.output_index, true);
-        self.inside.tell(out, self.output_index, true);
+        told.tell(out, self.output_index, Telling::Piece);
+        repeats.tell(out, self.output_index, whole);
+        self.inside.tell(out, self.output_index, whole);
+        out.set_choice(first, choice);
     }
 }
 
