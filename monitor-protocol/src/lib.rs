@@ -33,6 +33,7 @@ mod gemini;
 mod json;
 mod literal;
 mod mcp;
+mod multipart;
 mod ollama;
 mod openai;
 mod operation;
@@ -61,6 +62,7 @@ pub use frame::{
 };
 pub use json::{JsonError, JsonFault, MAX_DEPTH, escape_into, unescape};
 pub use literal::Literal;
+pub use multipart::FormFault;
 pub use operation::{Operation, UnknownOperation};
 pub use prompt::{PromptCount, prompt_count};
 pub use recognise::recognise;

@@ -30,13 +30,17 @@ pub struct Literal<'b> {
 
 impl<'b> Literal<'b> {
     /// A text that stands as it is at `start` of the body.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only forms have such texts"))]
     pub(crate) fn plain(raw: &'b str, start: usize) -> Self {
         Self {
             span: start..start + raw.len(),
             raw,
             coding: Coding::Plain,
         }
+    }
+
+    /// Moves it: what it was read from stands at `start` of the body.
+    pub(crate) fn shift(&mut self, start: usize) {
+        self.span = self.span.start + start..self.span.end + start;
     }
 
     /// The text; borrowed when nothing is escaped.

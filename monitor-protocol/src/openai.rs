@@ -2,10 +2,14 @@
 //!
 //! Shapes: openai-python 3.54.0, `src/openai/types/`; each module names its files.
 
+mod audio;
 mod chat;
 mod completions;
 mod content;
 mod embeddings;
+mod files;
+mod form;
+mod images;
 mod input;
 mod prompt;
 mod realtime;
@@ -31,7 +35,7 @@ impl Shape for OpenAi {
     fn read_request<'b>(
         &self,
         call: &Call,
-        _boundary: Option<&str>,
+        boundary: Option<&str>,
         body: &'b [u8],
     ) -> Result<Request<'b>, ReadError> {
         match call.operation {
@@ -39,6 +43,11 @@ impl Shape for OpenAi {
             Operation::Responses | Operation::CountTokens => responses::read_request(call, body),
             Operation::Embeddings | Operation::Moderations => embeddings::read_request(body),
             Operation::Realtime => realtime::read_request(body),
+            Operation::Images => images::read_request(boundary, body),
+            Operation::Transcriptions => audio::read_transcription(boundary, body),
+            Operation::Speech => audio::read_speech(body),
+            Operation::Files => files::read_upload(boundary, body),
+            Operation::Batches => files::read_batch(body),
             _ => chat::read_request(body),
         }
     }
@@ -49,6 +58,7 @@ impl Shape for OpenAi {
             Operation::Responses | Operation::CountTokens | Operation::Realtime => {
                 prompt::responses(body, request)
             }
+            Operation::Files => files::prompt_count(request),
             _ => prompt::as_it_stands(request),
         }
     }
@@ -57,6 +67,9 @@ impl Shape for OpenAi {
         match call.operation {
             Operation::Responses | Operation::CountTokens => responses::read_response(body),
             Operation::Embeddings | Operation::Moderations => embeddings::read_response(body),
+            Operation::Images => images::read_response(body),
+            Operation::Transcriptions | Operation::Speech => audio::read_response(body),
+            Operation::Files | Operation::Batches => files::read_response(body),
             _ => chat::read_response(body),
         }
     }
@@ -75,6 +88,8 @@ impl Shape for OpenAi {
         match call.operation {
             Operation::Responses => responses::read_event(data),
             Operation::Realtime => realtime::read_event(data),
+            Operation::Images => images::read_event(data),
+            Operation::Transcriptions | Operation::Speech => audio::read_event(data),
             _ => chat::read_event(data),
         }
     }

@@ -217,6 +217,8 @@ pub struct Request<'b> {
     pub hidden: bool,
     /// Where the tool definitions stand in the body, one span per occurrence of the key.
     pub tools: Vec<Range<usize>>,
+    /// How to count a prompt that is made of several requests.
+    pub(crate) plan: Option<Box<crate::PromptCount>>,
     /// Just after the opening brace of the body, where a member can be inserted by an [`crate::Edit::json`] with an empty
     /// span (written `"key":value,`; the body is never `{}` when it is a request a provider would accept).
     pub insert_at: usize,
@@ -260,6 +262,7 @@ impl<'b> Request<'b> {
             tool_calls: 0,
             token_ids: 0,
             hidden: false,
+            plan: None,
             tools: Vec::new(),
             insert_at: 0,
         }

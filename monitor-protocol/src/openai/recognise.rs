@@ -10,7 +10,8 @@ use crate::{Api, Call, Operation, target::Target};
 struct Route {
     end: &'static [&'static str],
     operation: Operation,
-    /// Only directly below the API's root: elsewhere the word is a part of another resource (`vector_stores/{id}/files`).
+    /// Only directly below the API's root, and at its own hosts: elsewhere the word is a part of another resource
+    /// (`vector_stores/{id}/files`) or another provider's.
     rooted: bool,
 }
 
@@ -22,15 +23,31 @@ const fn route(end: &'static [&'static str], operation: Operation) -> Route {
     }
 }
 
+const fn rooted(end: &'static [&'static str], operation: Operation) -> Route {
+    Route {
+        end,
+        operation,
+        rooted: true,
+    }
+}
+
 /// The longer ends first.
 const ROUTES: &[Route] = &[
     route(&["chat", "completions"], Operation::ChatCompletions),
     route(&["responses", "input_tokens"], Operation::CountTokens),
     route(&["responses", "compact"], Operation::Responses),
+    route(&["images", "generations"], Operation::Images),
+    route(&["images", "edits"], Operation::Images),
+    route(&["images", "variations"], Operation::Images),
+    route(&["audio", "transcriptions"], Operation::Transcriptions),
+    route(&["audio", "translations"], Operation::Transcriptions),
+    route(&["audio", "speech"], Operation::Speech),
     route(&["completions"], Operation::Completions),
     route(&["responses"], Operation::Responses),
     route(&["embeddings"], Operation::Embeddings),
     route(&["moderations"], Operation::Moderations),
+    rooted(&["files"], Operation::Files),
+    rooted(&["batches"], Operation::Batches),
 ];
 
 pub(super) fn recognise(target: &Target<'_>, at_home: bool) -> Option<Call> {
@@ -39,6 +56,9 @@ pub(super) fn recognise(target: &Target<'_>, at_home: bool) -> Option<Call> {
     } else if target.is("POST") {
         let route = ROUTES.iter().find(|route| target.ends_with(route.end))?;
         let is_chat = route.operation == Operation::ChatCompletions;
+        if route.rooted && !at_home {
+            return None;
+        }
         let anywhere = is_chat || at_home && !route.rooted;
         (anywhere || is_rooted(target, route.end.len(), at_home)).then_some(route.operation)?
     } else {
@@ -58,7 +78,7 @@ fn websocket(target: &Target<'_>, at_home: bool) -> Option<Operation> {
     if !target.is("GET") && !target.is("CONNECT") {
         return None;
     }
-    let operation = match target.nth_back(0)? {
+    let operation = match target.last()? {
         "realtime" => Operation::Realtime,
         "responses" => Operation::Responses,
         _ => return None,

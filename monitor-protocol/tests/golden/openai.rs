@@ -1,5 +1,7 @@
 //! OpenAI chat completions and its compatible servers.
 
+#[path = "openai/media.rs"]
+mod media;
 #[path = "openai/prompts.rs"]
 mod prompts;
 #[path = "openai/realtime.rs"]
