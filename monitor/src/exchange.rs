@@ -27,6 +27,7 @@ mod settle;
 mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -71,6 +72,8 @@ pub struct RequestHeadView<'h> {
     pub signed: bool,
     /// Its length in bytes, where the head says it.
     pub length: Option<u64>,
+    /// It asks for a WebSocket, and has no body of its own.
+    pub websocket: bool,
 }
 
 /// What to do with a request's body.
@@ -83,6 +86,9 @@ pub enum RequestPlan {
     },
     /// Let it pass.
     Pass,
+    /// There is none: it asks for a WebSocket whose messages are read. It passes without its offer of extensions, and the
+    /// upstream's consent makes it a [`websocket::Session`].
+    Handshake,
     /// Answer with this and read no further than the body's end.
     Refuse(Refusal),
 }
@@ -184,6 +190,10 @@ pub struct Exchange {
     /// It was asked: what it sends for that is not the client's.
     asked_usage: bool,
     model: Option<ShortText>,
+    /// Of a WebSocket: prompt that was sent without asking for an answer, in tokens.
+    prompt_tokens: u64,
+    /// Of a WebSocket: which of the answers side by side it is.
+    lane: Option<Box<str>>,
     request_bytes: u64,
     response_bytes: u64,
     status: Option<u16>,
@@ -210,9 +220,11 @@ impl Exchange {
         let line = RequestLine {
             method: head.method,
             target: head.target,
-            websocket: false,
+            websocket: head.websocket,
         };
-        let mut exchange = Self::new(origin, head, recognise(origin.opened.api, line));
+        let mut call = recognise(origin.opened.api, line);
+        call.websocket = head.websocket && call.operation != Operation::Other;
+        let mut exchange = Self::new(origin, head, call);
         if let Some(refusal) = exchange.check_known() {
             return (exchange, RequestPlan::Refuse(refusal));
         }
@@ -227,6 +239,10 @@ impl Exchange {
         let limit_bytes = origin.node.request_limit_bytes;
         let plan = if exchange.call.operation == Operation::Other {
             RequestPlan::Pass
+        } else if exchange.call.websocket {
+            exchange
+                .check_handshake()
+                .map_or(RequestPlan::Handshake, RequestPlan::Refuse)
         } else if head.length.is_some_and(|n| n > limit_bytes as u64) {
             exchange
                 .over_limit()
@@ -239,7 +255,6 @@ impl Exchange {
 
     fn new(origin: &Arc<Origin>, head: &RequestHeadView<'_>, call: Call) -> Self {
         let (started_ms, began_ns) = (origin.node.clock.now_ms(), boottime_ns());
-        origin.count_exchange();
         let workload = origin.workload();
         let applied = origin.applied(workload.as_ref());
         let asks_usage = applied.meters_exactly
@@ -268,6 +283,8 @@ impl Exchange {
             asks_usage,
             asked_usage: false,
             model: None,
+            prompt_tokens: 0,
+            lane: None,
             request_bytes: 0,
             response_bytes: 0,
             status: None,
@@ -296,6 +313,7 @@ impl Exchange {
             body: BodyFields::default(),
             signed: false,
             length: None,
+            websocket: false,
         };
         let mut exchange = Self::new(origin, &head, Call::other(origin.opened.api));
         let refusal = if too_large {
@@ -320,9 +338,14 @@ impl Exchange {
         self.response_bytes += n as u64;
     }
 
-    /// The exchange became a tunnel of bytes (101, RFC 9110, section 7.8): nothing more of it is read.
+    /// The exchange became a tunnel of bytes (101, RFC 9110, section 7.8): nothing more of it is read as HTTP.
     pub fn tunnelled(&mut self) {
         self.status = Some(101);
+    }
+
+    /// Whether it asks for a WebSocket whose messages are read.
+    pub fn asks_websocket(&self) -> bool {
+        self.call.websocket
     }
 
     // === Refusals ===

@@ -5,9 +5,13 @@
 
 mod body;
 mod stream;
+mod websocket;
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +24,8 @@ use super::Origin;
 
 /// Streams that a client may have open at once; providers announce 100 to 250.
 const MAX_STREAMS: u32 = 256;
+/// Streams to an upstream that has not said how many it takes.
+const NO_STREAMS_YET: usize = 0;
 /// Bytes of a stream in flight before they are taken: prompts of long conversations in one round trip.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Bytes of all streams of a connection in flight.
@@ -40,8 +46,14 @@ where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (to_upstream, upstream) = within(upstream_side().handshake::<_, Bytes>(upstream)).await?;
-    let mut client = within(client_side().handshake::<_, Bytes>(client)).await?;
+    let (to_upstream, mut upstream) = within(upstream_side().handshake::<_, Bytes>(upstream)).await?;
+    within(settings(&mut upstream)).await?;
+    let mut builder = client_side();
+    if to_upstream.is_extended_connect_protocol_enabled() {
+        // A client takes its first settings for the last word on it (RFC 8441, section 3).
+        builder.enable_connect_protocol();
+    }
+    let mut client = within(builder.handshake::<_, Bytes>(client)).await?;
     let mut tasks = JoinSet::new();
     let mut upstream = tokio::spawn(upstream);
     let mut ending = false;
@@ -74,6 +86,20 @@ where
     Ok(())
 }
 
+/// Waits for the upstream's first settings, which it sends before anything else (RFC 9113, section 3.4): what it can do is
+/// what the client is told that we can do.
+async fn settings<U>(upstream: &mut client::Connection<U>) -> Result<(), h2::Error>
+where
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| match Pin::new(&mut *upstream).poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(ended),
+        Poll::Pending if upstream.max_concurrent_send_streams() != NO_STREAMS_YET => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
 fn client_side() -> server::Builder {
     let mut builder = server::Builder::new();
     builder
@@ -89,6 +115,7 @@ fn upstream_side() -> client::Builder {
     let mut builder = client::Builder::new();
     builder
         .enable_push(false)
+        .initial_max_send_streams(NO_STREAMS_YET)
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEAD_LIMIT_BYTES)

@@ -59,7 +59,7 @@ impl Exchange {
         let Ok(decoded) = decode_whole(self.request.encoding, body.clone(), limit) else {
             return self.unread();
         };
-        if decoded.is_empty() && !(self.posts && self.call.operation.generates()) {
+        if decoded.is_empty() && !self.call.websocket && !(self.posts && self.call.operation.generates()) {
             return self.inspect_bodiless();
         }
         // The request borrows the body, so the body must not be part of what is borrowed mutably below.
@@ -70,7 +70,10 @@ impl Exchange {
         };
         let model = request.model.clone().map(Cow::into_owned);
         let model = model.or_else(|| self.call.model.clone()).unwrap_or_default();
-        if let Some(refusal) = self.note_model(&model) {
+        // A message of a WebSocket that asks for nothing need not say which model.
+        if (request.asks || !model.is_empty())
+            && let Some(refusal) = self.note_model(&model)
+        {
             return Decision::Refuse(refusal);
         }
         for model in &request.more_models {
@@ -94,6 +97,12 @@ impl Exchange {
         self.asked_usage = self.asks_usage && request.ask_usage.is_some();
         let encoding = Encoding::for_model(&model);
         let prompt_tokens = self.count(encoding, &decoded, &request, &redactions);
+        let prompt_tokens = self.prompt_tokens.saturating_add(prompt_tokens);
+        self.prompt_tokens = prompt_tokens;
+        if !request.asks {
+            return decision;
+        }
+        self.lane = request.lane.as_deref().map(Into::into);
         if let Some(refusal) = self.reserve(encoding, prompt_tokens, &request) {
             return Decision::Refuse(refusal);
         }
@@ -133,7 +142,7 @@ impl Exchange {
         Decision::Forward
     }
 
-    fn check_model(&mut self, model: &str) -> Option<Refusal> {
+    pub(super) fn check_model(&mut self, model: &str) -> Option<Refusal> {
         let applied = self.applied.clone();
         for rule in applied.models.iter().filter(|rule| !rule.allows(model)) {
             if rule.enforce {
@@ -192,7 +201,7 @@ impl Exchange {
         let asked = request.max_output_tokens.as_ref().map(|limit| limit.tokens);
         let demand = Demand {
             prompt_tokens,
-            streamed: request.stream || self.call.streams,
+            streamed: request.stream || self.call.streams || self.call.websocket,
             max_output_tokens: if self.call.operation.generates() {
                 asked
             } else {
@@ -200,6 +209,12 @@ impl Exchange {
             },
             choices: request.choices,
         };
+        self.reserve_for(encoding, demand)
+    }
+
+    /// Sets tokens aside for an answer: a refusal where a budget does not have them.
+    pub(super) fn reserve_for(&mut self, encoding: Encoding, demand: Demand) -> Option<Refusal> {
+        let prompt_tokens = demand.prompt_tokens;
         let applied = self.applied.clone();
         let ledger = &self.origin.node.ledger;
         let observed = match reserve(ledger, &applied.observed_budgets, demand) {

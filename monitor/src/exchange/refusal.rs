@@ -14,6 +14,8 @@ pub struct Refusal {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
+    /// Why.
+    pub reason: RefusalReason,
 }
 
 impl Refusal {
@@ -24,6 +26,7 @@ impl Refusal {
             status: refusal.status,
             headers: refusal.headers,
             body: refusal.body.into(),
+            reason: reason.clone(),
         }
     }
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use monitor_content::{Finding, redact};
 use monitor_protocol::{
-    Call, Channel, Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, cut, edit, read_event,
-    read_response,
+    Call, Channel, Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, StreamEvent, cut, edit,
+    read_event, read_response,
 };
 
 use super::decode::{Decoder, decode_whole};
@@ -180,18 +180,29 @@ impl Exchange {
     }
 
     fn event(&mut self, event: Frame, out: &mut Vec<Bytes>) -> Flow {
+        match read_event(&self.call, &event) {
+            Ok(read) => self.take_event(&event, read, out),
+            Err(_) => self.take_unreadable(&event, out),
+        }
+    }
+
+    /// What cannot be read cannot be shown to hold nothing that policy forbids.
+    fn take_unreadable(&mut self, event: &Frame, out: &mut Vec<Bytes>) -> Flow {
+        if self.applied.edits_response() {
+            return self.cut(RefusalReason::Unreadable, Reason::Unreadable, None, out);
+        }
+        if let Reader::Stream(stream) = &self.reader
+            && stream.changes
+        {
+            out.push(event.raw().clone());
+            self.begun = true;
+        }
+        Flow::Continue
+    }
+
+    /// Counts, covers and scans what an event says.
+    fn take_event(&mut self, event: &Frame, read: StreamEvent<'_>, out: &mut Vec<Bytes>) -> Flow {
         let Reader::Stream(stream) = &mut self.reader else {
-            return Flow::Continue;
-        };
-        let Ok(read) = read_event(&self.call, &event) else {
-            // What cannot be read cannot be shown to hold nothing that policy forbids.
-            if self.applied.edits_response() {
-                return self.cut(RefusalReason::Unreadable, Reason::Unreadable, None, out);
-            }
-            if stream.changes {
-                out.push(event.raw().clone());
-                self.begun = true;
-            }
             return Flow::Continue;
         };
         stream.ended |= read.terminal;
@@ -237,10 +248,10 @@ impl Exchange {
             return Flow::Continue;
         };
         let mut found = Vec::new();
-        let fits = release.scan(&event, &read, &mut found);
+        let fits = release.scan(event, &read, &mut found);
         drop(read);
         if changes {
-            release.queue(event, unasked);
+            release.queue(event.clone(), unasked);
         }
         if !fits && self.applied.edits_response() {
             return self.cut(RefusalReason::Unreadable, Reason::TooLarge, None, out);
@@ -283,8 +294,39 @@ impl Exchange {
         }
     }
 
+    // === Messages of a WebSocket, which the session divides ===
+
+    /// Expects the messages of an answer.
+    pub(super) fn expect_messages(&mut self) {
+        (self.streamed, self.framing) = (true, Framing::WebSocket);
+        let scans = &self.applied.response;
+        self.reader = Reader::Stream(Box::new(Stream {
+            decoder: None,
+            frames: FrameDecoder::new(Framing::WebSocket),
+            release: (!scans.is_empty()).then(|| Release::new(scans)),
+            changes: self.applied.may_change_response(),
+            ended: false,
+        }));
+    }
+
+    /// Takes a message that comes while the answer does; what the client is to be sent is appended to `out`.
+    pub(super) fn take_message(
+        &mut self,
+        message: &Frame,
+        read: Option<StreamEvent<'_>>,
+        out: &mut Vec<Bytes>,
+    ) -> Flow {
+        if matches!(&self.reader, Reader::Stream(stream) if !stream.changes) {
+            out.push(message.raw().clone());
+        }
+        match read {
+            Some(read) => self.take_event(message, read, out),
+            None => self.take_unreadable(message, out),
+        }
+    }
+
     /// Ends the stream in the protocol's own way.
-    fn cut(
+    pub(super) fn cut(
         &mut self,
         reason: RefusalReason,
         recorded: Reason,

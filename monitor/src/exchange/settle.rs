@@ -32,6 +32,7 @@ impl Exchange {
                 self.error.get_or_insert(ErrorClass::Transport);
             }
         }
+        self.origin.count_exchange();
         self.origin.count_bytes(self.request_bytes, self.response_bytes);
         let mut budgets = Vec::new();
         let mut usage = None;
@@ -65,6 +66,8 @@ impl Exchange {
             Reader::Whole(_) | Reader::Stream(_) if complete && spending.counters.is_some() => {
                 Certainty::Exact
             }
+            // What was said before on a WebSocket is asked again with every answer, and not seen again.
+            _ if self.call.websocket => Certainty::UnderEstimate,
             Reader::Whole(_) | Reader::Sized => Certainty::Estimated,
             Reader::Stream(stream) if complete && stream.ended => Certainty::Estimated,
             _ => Certainty::UnderEstimate,

@@ -13,6 +13,9 @@ pub(super) const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 /// Header lines of a head.
 const MAX_HEADERS: usize = 128;
 
+/// What a WebSocket's endpoints agree on beside the protocol itself (RFC 6455, section 9).
+const EXTENSIONS: &str = "sec-websocket-extensions";
+
 /// How a body is delimited (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -41,6 +44,8 @@ pub(super) struct RequestHead {
     pub body: BodyFields,
     /// An edit of the body would break its signature.
     pub signed: bool,
+    /// It asks for a WebSocket (RFC 6455, section 4.1) and has no body.
+    pub websocket: bool,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
     pub expects_continue: bool,
     /// The connection ends after this exchange.
@@ -55,6 +60,8 @@ pub(super) struct ResponseHead {
     pub status: u16,
     pub framing: Framing,
     pub body: BodyFields,
+    /// It agrees to a WebSocket (RFC 6455, section 4.2.2), without any extension.
+    pub websocket: bool,
     /// It advertises another protocol or host (`alt-svc`), which would lead the client past the agent.
     pub has_alt_svc: bool,
     /// The connection ends after this exchange.
@@ -118,6 +125,7 @@ pub(super) fn parse_request(input: &[u8]) -> Result<Option<RequestHead>, HeadErr
         framing,
         body: fields.body,
         signed: fields.signature.covers_body(),
+        websocket: fields.websocket && method == "GET" && framing == Framing::None,
         expects_continue: fields.expects_continue && framing != Framing::None,
         close: fields.close || (request.version == Some(0) && !fields.keep_alive),
     }))
@@ -151,6 +159,7 @@ pub(super) fn parse_response(input: &[u8], bodiless: bool) -> Result<Option<Resp
         status,
         framing,
         body: fields.body,
+        websocket: fields.websocket && !fields.extensions,
         has_alt_svc: fields.alt_svc,
         close: fields.close
             || framing == Framing::UntilClose
@@ -170,6 +179,8 @@ struct Fields<'h> {
     close: bool,
     keep_alive: bool,
     alt_svc: bool,
+    websocket: bool,
+    extensions: bool,
 }
 
 impl<'h> Fields<'h> {
@@ -188,6 +199,11 @@ impl<'h> Fields<'h> {
                     fields.expects_continue = value.trim_ascii().eq_ignore_ascii_case(b"100-continue");
                 }
                 7 if name.eq_ignore_ascii_case("alt-svc") => fields.alt_svc = true,
+                7 if name.eq_ignore_ascii_case("upgrade") => {
+                    let mut protocols = value.split(|&b| b == b',');
+                    fields.websocket |=
+                        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"));
+                }
                 10 if name.eq_ignore_ascii_case("connection") => {
                     for option in value.split(|&b| b == b',') {
                         let option = option.trim_ascii();
@@ -212,6 +228,9 @@ impl<'h> Fields<'h> {
                     fields.chunked = Some(chunked && fields.chunked.is_none());
                 }
                 20 => fields.signature.field(name, value),
+                24 if name.eq_ignore_ascii_case(EXTENSIONS) => {
+                    fields.extensions |= !value.trim_ascii().is_empty()
+                }
                 _ => {}
             }
         }
@@ -251,6 +270,8 @@ pub(super) struct HeadEdit {
     pub decoded: bool,
     /// `alt-svc` goes.
     pub drop_alt_svc: bool,
+    /// The offer of WebSocket extensions goes.
+    pub drop_extensions: bool,
 }
 
 /// `head` with `edit` applied: untouched lines keep their bytes and their order.
@@ -262,7 +283,8 @@ pub(super) fn rewrite(head: &[u8], edit: HeadEdit) -> Vec<u8> {
         let is = |field: &str| name.eq_ignore_ascii_case(field.as_bytes());
         let dropped = (reframed && (is("content-length") || is("transfer-encoding")))
             || (edit.decoded && is("content-encoding"))
-            || (edit.drop_alt_svc && is("alt-svc"));
+            || (edit.drop_alt_svc && is("alt-svc"))
+            || (edit.drop_extensions && is(EXTENSIONS));
         let last = line == b"\r\n" || line == b"\n";
         if last {
             if let Some(length) = edit.length {

@@ -14,6 +14,7 @@ use super::body::BodyReader;
 use super::head::{Framing, HEAD_LIMIT_BYTES, RequestHead, ResponseHead};
 use super::inbound::Inbound;
 use super::outbound::Outbound;
+use crate::exchange::websocket::{Output, Session};
 use crate::exchange::{Exchange, Job, Origin, Outcome, Refusal};
 use bytes::{Bytes, BytesMut};
 
@@ -49,6 +50,8 @@ pub(super) struct Relay {
     request: Request,
     response: Response,
     exchange: Option<Exchange>,
+    /// After 101: the WebSocket, where its messages are read.
+    session: Option<Box<Session>>,
     /// The request of the exchange under way was HEAD.
     bodiless: bool,
     /// `100 Continue` was sent by us; the upstream's own is swallowed.
@@ -77,6 +80,8 @@ enum Request {
     Sent,
     /// After 101: bytes.
     Tunnel,
+    /// After 101: messages.
+    Session,
 }
 
 struct Collect {
@@ -107,6 +112,8 @@ enum Response {
     Stream(Stream),
     /// After 101: bytes.
     Tunnel,
+    /// After 101: messages.
+    Session,
 }
 
 struct Hold {
@@ -150,6 +157,7 @@ impl Relay {
             request: Request::Head,
             response: Response::Head,
             exchange: None,
+            session: None,
             bodiless: false,
             continued: false,
             last: false,
@@ -185,6 +193,7 @@ impl Relay {
                     waiting < PIPELINE_BYTES.max(HEAD_LIMIT_BYTES)
                 }
                 Request::Pass(_) | Request::Tunnel => self.to_upstream.len() < HIGH_WATER_BYTES,
+                Request::Session => !self.is_inspecting() && self.to_upstream.len() < HIGH_WATER_BYTES,
             }
     }
 
@@ -194,7 +203,16 @@ impl Relay {
 
     /// The client has closed its side and all that it sent has been read: the upstream is told the same.
     pub(super) fn client_sends_no_more(&self) -> bool {
-        self.from_client.ended && matches!(self.request, Request::Sent | Request::Tunnel)
+        self.from_client.ended
+            && !self.is_inspecting()
+            && matches!(self.request, Request::Sent | Request::Tunnel | Request::Session)
+    }
+
+    /// A message of the client's is out to be inspected.
+    fn is_inspecting(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.is_inspecting())
     }
 
     /// The connection has ended but for the bytes still queued for the client.
@@ -234,7 +252,8 @@ impl Relay {
             | Request::Collect(_)
             | Request::Inspect(_)
             | Request::Discard(..)
-            | Request::Tunnel => {}
+            | Request::Tunnel
+            | Request::Session => {}
         }
         self.settle_connection();
         true
@@ -258,7 +277,26 @@ impl Relay {
         if let Some(exchange) = self.exchange.take() {
             exchange.finish(outcome);
         }
+        if let Some(mut session) = self.session.take() {
+            let mut out = Output::default();
+            session.end(outcome, &mut out);
+            self.send(out);
+        }
         self.finish_connection()
+    }
+
+    /// Sends what a WebSocket's session wants to be sent.
+    fn send(&mut self, out: Output) {
+        for bytes in out.to_client {
+            self.to_client.push(bytes);
+        }
+        for bytes in out.to_upstream {
+            self.to_upstream.push(bytes);
+        }
+        if out.ended {
+            self.session = None;
+            self.finish_connection();
+        }
     }
 
     /// Answers in the upstream's place; `rest` is what the client still sends of its request.

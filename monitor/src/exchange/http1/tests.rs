@@ -7,6 +7,7 @@ mod models;
 mod operations;
 mod signed;
 mod usage;
+mod websocket;
 
 use super::relay::Relay;
 use crate::config::{Action, BudgetRule, ContentRule, Grouping, Meter, Mode, Parts, Policy, Selector};

@@ -13,7 +13,7 @@ use http::header::{
 };
 use http::{Request, Response};
 
-use super::{body, reason_of};
+use super::{body, reason_of, websocket};
 use crate::exchange::DISCARD_BYTES;
 use crate::exchange::fields::BodyFields;
 use crate::exchange::pieces::Pieces;
@@ -24,7 +24,7 @@ use crate::exchange::{
 };
 
 /// Why a stream ended before its response was whole.
-enum Failure {
+pub(super) enum Failure {
     /// The client left, or does not take what it is sent.
     Client,
     /// The upstream did; the reason is passed on.
@@ -32,7 +32,7 @@ enum Failure {
 }
 
 /// The client's half of a stream, for the answer.
-type Respond = SendResponse<Bytes>;
+pub(super) type Respond = SendResponse<Bytes>;
 
 /// Carries one exchange to its end, and puts it on record.
 pub(super) async fn exchange(
@@ -57,12 +57,19 @@ pub(super) async fn exchange(
         body: body_fields(&parts.headers),
         signed: is_signed(&parts.headers, target),
         length: length_of(&parts.headers, &body),
+        websocket: parts
+            .extensions
+            .get::<h2::ext::Protocol>()
+            .is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket")),
     };
     if origin.must_wait() {
         origin.clone().wait_until_known().await;
     }
     let (mut exchange, plan) = Exchange::begin(&origin, &view);
     let head = Request::from_parts(parts, ());
+    if matches!(plan, RequestPlan::Handshake) {
+        return websocket::handshake(exchange, upstream, head, body, respond).await;
+    }
     let mut unread = None;
     let done = match plan {
         RequestPlan::Refuse(refusal) => {
@@ -70,7 +77,9 @@ pub(super) async fn exchange(
             unread = Some(body);
             refused
         }
-        RequestPlan::Pass => pass(&mut exchange, upstream, head, Bytes::new(), body, &mut respond).await,
+        RequestPlan::Pass | RequestPlan::Handshake => {
+            pass(&mut exchange, upstream, head, Bytes::new(), body, &mut respond).await
+        }
         RequestPlan::Collect { limit_bytes } => {
             match collect(&mut exchange, &head, body, limit_bytes, &mut respond).await {
                 Ok(Collected::Whole(body, trailers)) => {
@@ -109,13 +118,17 @@ pub(super) async fn exchange(
             }
         }
     };
+    let refused = done.is_ok();
+    conclude(exchange, done, respond);
+    if refused && let Some(body) = unread {
+        discard(body).await;
+    }
+}
+
+/// Puts an exchange on record, and resets the client's stream where it failed.
+pub(super) fn conclude(exchange: Exchange, done: Result<(), Failure>, mut respond: Respond) {
     match done {
-        Ok(()) => {
-            exchange.finish(Outcome::Complete);
-            if let Some(body) = unread {
-                discard(body).await;
-            }
-        }
+        Ok(()) => exchange.finish(Outcome::Complete),
         Err(Failure::Client) => {
             respond.send_reset(Reason::CANCEL);
             exchange.finish(Outcome::ClientGone);
@@ -129,7 +142,7 @@ pub(super) async fn exchange(
 
 /// Reads a refused body to its end. Not all clients take a reset without an error for what RFC 9113, section 8.1, says it
 /// is: curl 7.88 reports a broken stream and drops the answer.
-async fn discard(mut body: RecvStream) {
+pub(super) async fn discard(mut body: RecvStream) {
     let mut dropped = 0;
     while let Ok(Some(data)) = body::receive(&mut body).await {
         dropped += data.len() as u64;
@@ -139,7 +152,7 @@ async fn discard(mut body: RecvStream) {
     }
 }
 
-fn body_fields(headers: &HeaderMap) -> BodyFields {
+pub(super) fn body_fields(headers: &HeaderMap) -> BodyFields {
     let mut fields = BodyFields::default();
     for value in headers.get_all(CONTENT_ENCODING) {
         fields.encoding.add(value.as_bytes());
@@ -215,7 +228,11 @@ fn with_edited_body(mut head: Request<()>, len: usize) -> Request<()> {
     head
 }
 
-async fn refuse(exchange: &mut Exchange, respond: &mut Respond, refusal: &Refusal) -> Result<(), Failure> {
+pub(super) async fn refuse(
+    exchange: &mut Exchange,
+    respond: &mut Respond,
+    refusal: &Refusal,
+) -> Result<(), Failure> {
     let mut response = Response::new(());
     *response.status_mut() =
         http::StatusCode::from_u16(refusal.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
@@ -333,7 +350,7 @@ async fn pass(
     done
 }
 
-async fn open(
+pub(super) async fn open(
     upstream: SendRequest<Bytes>,
     head: Request<()>,
     empty: bool,
@@ -344,12 +361,12 @@ async fn open(
 }
 
 /// Resolves when the client has reset the stream.
-async fn gone(respond: &mut Respond) {
+pub(super) async fn gone(respond: &mut Respond) {
     // An error means that the whole connection is gone.
     let _reason = poll_fn(|cx| respond.poll_reset(cx)).await;
 }
 
-async fn relay(
+pub(super) async fn relay(
     exchange: &mut Exchange,
     response: Response<RecvStream>,
     respond: &mut Respond,

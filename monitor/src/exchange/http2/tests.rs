@@ -1,5 +1,7 @@
 //! Whole HTTP/2 connections over in-memory pipes: a real h2 client, the relay, a real h2 server.
 
+mod websocket;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::task::JoinHandle;

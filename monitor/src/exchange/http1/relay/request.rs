@@ -3,6 +3,7 @@
 use super::super::body::BodyReader;
 use super::super::head::{self, Framing, HEAD_LIMIT_BYTES, HeadEdit, HeadError, RequestHead};
 use super::{Admission, Collect, Collected, Relay, Request, framed_limit};
+use crate::exchange::websocket::Output;
 use crate::exchange::{
     DISCARD_BYTES, Decision, Exchange, Inspected, Job, Outcome, RequestHeadView, RequestPlan,
 };
@@ -17,6 +18,7 @@ impl Relay {
             Request::Pass(_) => (self.pass_request(), None),
             Request::Discard(..) => (self.discard(), None),
             Request::Tunnel => (self.tunnel_request(), None),
+            Request::Session => self.session_request(),
         }
     }
 
@@ -83,6 +85,7 @@ impl Relay {
             body: head.body,
             signed: head.signed,
             length,
+            websocket: head.websocket,
         };
         self.bodiless = view.method == "HEAD";
         self.continued = false;
@@ -100,6 +103,15 @@ impl Relay {
                 } else {
                     Request::Pass(reader)
                 };
+            }
+            RequestPlan::Handshake => {
+                let raw = self.from_client.take(head.len);
+                let edit = HeadEdit {
+                    drop_extensions: true,
+                    ..HeadEdit::default()
+                };
+                self.to_upstream.push(head::rewrite(&raw, edit));
+                self.request = Request::Sent;
             }
             RequestPlan::Refuse(refusal) => {
                 self.from_client.take(head.len);
@@ -193,6 +205,11 @@ impl Relay {
 
     /// Takes the result of a job.
     pub(in super::super) fn inspected(&mut self, inspected: Inspected) {
+        if let Some(session) = &mut self.session {
+            let mut out = Output::default();
+            session.inspected(inspected, &mut out);
+            return self.send(out);
+        }
         let Inspected { exchange, decision } = inspected;
         self.exchange = Some(exchange);
         let Request::Inspect(collected) = &mut self.request else {
@@ -277,6 +294,20 @@ impl Relay {
             moved = true;
         }
         moved
+    }
+
+    fn session_request(&mut self) -> (bool, Option<Job>) {
+        let Some(session) = self.session.as_mut().filter(|session| !session.is_inspecting()) else {
+            return (false, None);
+        };
+        let bytes = self.from_client.bytes.split().freeze();
+        let came = !bytes.is_empty();
+        session.push_client(bytes);
+        let mut out = Output::default();
+        let job = session.step_client(&mut out);
+        let moved = came || !out.is_empty();
+        self.send(out);
+        (moved, job)
     }
 
     fn tunnel_request(&mut self) -> bool {

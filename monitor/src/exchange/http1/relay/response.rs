@@ -3,6 +3,7 @@
 use super::super::body::BodyReader;
 use super::super::head::{self, Framing, HeadEdit, ResponseHead};
 use super::{Hold, Reframe, Relay, Request, Response, Stream, framed_limit};
+use crate::exchange::websocket::{Output, Session};
 use crate::exchange::{Exchange, Flow, Outcome, ResponsePlan, WholeDecision};
 use bytes::{Bytes, BytesMut};
 
@@ -14,6 +15,7 @@ impl Relay {
             Response::Hold(_) => self.hold_response(),
             Response::Stream(_) => self.stream_response(),
             Response::Tunnel => self.tunnel_response(),
+            Response::Session => self.session_response(),
         }
     }
 
@@ -54,7 +56,21 @@ impl Relay {
             ..HeadEdit::default()
         };
         if head.status == 101 {
+            if exchange.asks_websocket() && !head.websocket {
+                // Another protocol, or an extension that nobody offered: nothing of it could be read.
+                let refusal = exchange.refuse_upstream();
+                return self.refuse_and_close(&refusal);
+            }
             exchange.tunnelled();
+            if exchange.asks_websocket() {
+                self.session = self
+                    .exchange
+                    .take()
+                    .map(|exchange| Box::new(Session::begin(exchange)));
+                self.push_response_head(head.len, edit);
+                (self.request, self.response) = (Request::Session, Response::Session);
+                return true;
+            }
             self.push_response_head(head.len, edit);
             (self.request, self.response) = (Request::Tunnel, Response::Tunnel);
             return true;
@@ -286,6 +302,20 @@ impl Relay {
             return self.end(Outcome::Complete);
         }
         n > 0
+    }
+
+    fn session_response(&mut self) -> bool {
+        let Some(session) = &mut self.session else {
+            return false;
+        };
+        let bytes = self.from_upstream.bytes.split().freeze();
+        if !bytes.is_empty() {
+            let mut out = Output::default();
+            session.take_server(bytes, &mut out);
+            self.send(out);
+            return true;
+        }
+        self.from_upstream.ended && self.end(Outcome::UpstreamFailed)
     }
 
     /// A body whose framing promised more than came is cut off for the client too.
