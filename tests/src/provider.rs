@@ -31,7 +31,7 @@ pub(crate) use log::{Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
 use crate::lab::address::{
-    ANTHROPIC, AddressPlan, BEDROCK, BENCH, BULK, COHERE, DEAD, GEMINI, Host, OLLAMA, ORDINARY,
+    ANTHROPIC, AddressPlan, BEDROCK, BENCH, BULK, COHERE, DEAD, GEMINI, Host, MCP, OLLAMA, ORDINARY,
     ORDINARY_ALONE, SCRIPTED, TGI, VERTEX, every_host,
 };
 use crate::lab::authority::Authority;
@@ -153,10 +153,10 @@ impl Providers {
     }
 }
 
-/// One host for every address that these servers listen on: the dead one's and the bench's are not theirs.
+/// One host for every address that these servers listen on: the dead one's, the bench's and the MCP server's are not theirs.
 fn served() -> Vec<Host> {
     let mut hosts: Vec<Host> = every_host()
-        .filter(|host| ![DEAD, BENCH, BULK].contains(host))
+        .filter(|host| ![DEAD, BENCH, BULK, MCP].contains(host))
         .collect();
     hosts.sort_by_key(|host| host.number);
     hosts.dedup_by_key(|host| host.number);

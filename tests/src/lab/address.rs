@@ -85,6 +85,12 @@ pub(crate) const TGI: Host = Host {
     number: 17,
     cnames: &[],
 };
+/// A server of the Model Context Protocol of the operator's own; a test starts it.
+pub(crate) const MCP: Host = Host {
+    name: "mcp.own.test",
+    number: 19,
+    cnames: &[],
+};
 /// An ordinary site that shares OpenAI's address.
 pub(crate) const ORDINARY: Host = Host {
     name: "www.example.test",
@@ -175,7 +181,7 @@ pub(crate) const ROUTES: [Host; 24] = {
 };
 
 /// Hosts with a name in the lab's DNS, beside [`ROUTES`].
-pub(crate) const HOSTS: [Host; 20] = [
+pub(crate) const HOSTS: [Host; 21] = [
     OPENAI,
     AZURE,
     ANTHROPIC,
@@ -187,6 +193,7 @@ pub(crate) const HOSTS: [Host; 20] = [
     MISTRAL,
     OLLAMA,
     TGI,
+    MCP,
     SCRIPTED,
     ORDINARY,
     ORDINARY_ALONE,

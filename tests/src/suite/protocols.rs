@@ -5,16 +5,18 @@
 //! share), a stand-in, and the table.
 
 mod anthropic;
+mod bedrock;
 mod case;
 mod cohere;
 mod google;
+mod mcp;
 mod mistral;
 mod ollama;
 mod openai;
 mod sdk;
 
 use super::runner::{Plan, Test};
-use crate::lab::address::{OLLAMA, TGI};
+use crate::lab::address::{MCP, OLLAMA, TGI};
 use crate::lab::agent::AgentConfig;
 
 /// Tests at once: what they wait for is processes that start, on machines of two processors and more.
@@ -29,11 +31,15 @@ pub(super) fn plan(filter: Option<&str>) -> Plan {
         anthropic::node(),
         anthropic::vertex(),
         google::genai(),
+        bedrock::boto3(),
+        bedrock::anthropic(),
         cohere::python(),
         mistral::python(),
         ollama::python(),
     ];
-    let tests: Vec<Test> = sdks.into_iter().flat_map(|sdk| sdk.tests(filter)).collect();
+    let mut tests: Vec<Test> = sdks.into_iter().flat_map(|sdk| sdk.tests(filter)).collect();
+    tests.extend(mcp::tests());
+    tests.extend(bedrock::tests());
     Plan {
         suite: "protocols",
         policies: policies(),
@@ -47,10 +53,16 @@ fn policies() -> AgentConfig {
     AgentConfig::new()
         .endpoint(&format!("{{host: {}, api: ollama}}", OLLAMA.name))
         .endpoint(&format!("{{host: {}, api: openai}}", TGI.name))
+        .endpoint(&format!("{{host: {}, api: mcp}}", MCP.name))
         .policy(
             "spent",
             "spent-*",
             "budgets: [{limit: 1 tokens, window: 1h, per: workload}]",
+        )
+        .policy(
+            "redact",
+            "redact-*",
+            "content: [{detect: [\"pii.*\"], in: [prompt], action: redact}]",
         )
         .policy(
             "block",
