@@ -14,6 +14,7 @@ use crate::{
     Call, Finish, Frame, Operation, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent,
     prompt, shape::Shape, target::Target,
 };
+pub use usage::USAGE_FIELDS;
 
 /// The family.
 pub(crate) struct Bedrock;

@@ -52,6 +52,7 @@ mod websocket;
 mod work;
 
 pub use api::{Api, UnknownApi};
+pub use bedrock::USAGE_FIELDS;
 pub use call::{Call, RequestLine};
 pub use catalog::{Catalog, CatalogError, Provider};
 pub use edit::{Edit, EditError, RawSpans, Replacement, edit};

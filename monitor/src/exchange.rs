@@ -39,7 +39,7 @@ use crate::event::{ErrorClass, ExchangeId, FindingCount, Part, Reason, ShortText
 use crate::identity::{Attribution, Workload};
 use crate::kernel::boottime_ns;
 use crate::policy::Applied;
-use fields::BodyFields;
+use fields::{BodyFields, HeadUsage};
 use meter::Spending;
 use response::Reader;
 
@@ -204,6 +204,8 @@ pub struct Exchange {
     begun: bool,
     /// The body was read: there is a prompt to account for.
     spending: Option<Spending>,
+    /// What the answer's head says it cost.
+    head_usage: HeadUsage,
     reader: Reader,
     verdict: Verdict,
     observed: Option<Verdict>,
@@ -292,6 +294,7 @@ impl Exchange {
             framing: Framing::Sse,
             begun: false,
             spending: None,
+            head_usage: HeadUsage::default(),
             reader: Reader::Unread,
             verdict: Verdict::Allowed,
             observed: None,

@@ -35,6 +35,46 @@ pub(super) fn metrics(reader: &mut Reader<'_>) -> Result<Option<UsageCounters>> 
     Ok(found.then_some(counters))
 }
 
+/// Header fields of a whole answer of invoke that say what it cost, for models (Mistral, Cohere, gpt-oss) whose own
+/// documents do not. AWS's API reference does not list them (aws/aws-sdk-js-v3, issue 8172); Cohere's SDK reads them
+/// (cohere-python, `aws_client.py`), as does Vercel's, which tried it on the live service (vercel/ai, pull request 15973).
+/// The prompt is told without cached tokens, as in [`METRICS`].
+pub const USAGE_FIELDS: [&str; 4] = [
+    "x-amzn-bedrock-input-token-count",
+    "x-amzn-bedrock-output-token-count",
+    "x-amzn-bedrock-cache-read-input-token-count",
+    "x-amzn-bedrock-cache-write-input-token-count",
+];
+
+impl UsageCounters {
+    /// Takes one of [`USAGE_FIELDS`], whose name may be in any case. Returns whether it is one, and a number of tokens;
+    /// anything else changes nothing.
+    pub fn take_field(&mut self, name: &str, value: &[u8]) -> bool {
+        let value = value.trim_ascii();
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return false;
+        }
+        let Some(tokens) = std::str::from_utf8(value)
+            .ok()
+            .and_then(|value| value.parse().ok())
+        else {
+            return false;
+        };
+        let counters = [
+            &mut self.prompt,
+            &mut self.completion,
+            &mut self.cache_read,
+            &mut self.cache_write,
+        ];
+        let mut known = USAGE_FIELDS.into_iter().zip(counters);
+        let Some((_, counter)) = known.find(|(field, _)| name.eq_ignore_ascii_case(field)) else {
+            return false;
+        };
+        *counter = tokens;
+        true
+    }
+}
+
 /// Reads the usage object of a model whose shape is not known, by the names that other families use.
 pub(super) fn any(reader: &mut Reader<'_>) -> Result<Option<UsageCounters>> {
     let mut counters = UsageCounters::default();
@@ -45,4 +85,36 @@ pub(super) fn any(reader: &mut Reader<'_>) -> Result<Option<UsageCounters>> {
         _ => reader.skip().map(drop),
     })?;
     Ok(found.then_some(counters))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_fields_of_invoke_are_counters() {
+        let mut counters = UsageCounters::default();
+        for (name, value) in [
+            ("X-Amzn-Bedrock-Input-Token-Count", "14"),
+            ("x-amzn-bedrock-output-token-count", " 36 "),
+            ("x-amzn-bedrock-cache-read-input-token-count", "5"),
+            ("x-amzn-bedrock-cache-write-input-token-count", "0"),
+        ] {
+            assert!(counters.take_field(name, value.as_bytes()), "{name}");
+        }
+        let told = counters;
+        for (name, value) in [
+            ("x-amzn-bedrock-invocation-latency", "926"),
+            ("x-amzn-bedrock-input-token-count", "-1"),
+            ("x-amzn-bedrock-input-token-count", "+1"),
+            ("x-amzn-bedrock-input-token-count", ""),
+            ("x-amzn-bedrock-input-token-count", "1e3"),
+            ("x-amzn-bedrock-input-token-count", "99999999999999999999"),
+        ] {
+            assert!(!counters.take_field(name, value.as_bytes()), "{name}: {value}");
+        }
+        assert_eq!(counters, told);
+        let usage = counters.usage();
+        assert_eq!((usage.input, usage.cache_read, usage.output), (14, 5, 36));
+    }
 }

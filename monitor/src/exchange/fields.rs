@@ -1,5 +1,7 @@
 //! The few header fields that decide how a message is read, the same for HTTP/1.1 and HTTP/2.
 
+use monitor_protocol::UsageCounters;
+
 /// The media type of a body, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaType {
@@ -219,6 +221,25 @@ impl BodyFields {
             MediaType::Multipart => Boundary::parse(value),
             _ => None,
         };
+    }
+}
+
+/// What an answer cost, where its head says it, as [`monitor_protocol::USAGE_FIELDS`] do. Few heads have it.
+#[derive(Debug, Default)]
+pub struct HeadUsage(Option<Box<UsageCounters>>);
+
+impl HeadUsage {
+    /// Takes a field, whatever its name.
+    pub(super) fn field(&mut self, name: &str, value: &[u8]) {
+        let mut counters = self.0.as_deref().copied().unwrap_or_default();
+        if counters.take_field(name, value) {
+            self.0 = Some(Box::new(counters));
+        }
+    }
+
+    /// What it says.
+    pub(super) fn told(&self) -> Option<UsageCounters> {
+        self.0.as_deref().copied()
     }
 }
 

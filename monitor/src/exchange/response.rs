@@ -8,7 +8,7 @@ use monitor_protocol::{
 };
 
 use super::decode::{Decoder, decode_whole};
-use super::fields::{BodyFields, ContentEncoding, MediaType};
+use super::fields::{BodyFields, ContentEncoding, HeadUsage, MediaType};
 use super::include_usage;
 use super::inspect::substitute;
 use super::pieces::Pieces;
@@ -77,6 +77,11 @@ pub(super) struct Stream {
 }
 
 impl Exchange {
+    /// Takes what the response's head says it cost.
+    pub fn note_head_usage(&mut self, usage: HeadUsage) {
+        self.head_usage = usage;
+    }
+
     /// Takes the response's status and what its head says of the body.
     pub fn response_head(&mut self, status: u16, body: BodyFields) -> ResponsePlan {
         self.status = Some(status);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use monitor_protocol::{Operation, UsageCounters};
+
 use super::meter::{Hold, Spending};
 use super::response::Reader;
 use super::{Exchange, Outcome};
@@ -38,6 +40,11 @@ impl Exchange {
         let mut usage = None;
         let mut counted = None;
         if let Some(mut spending) = self.spending.take() {
+            if spending.counters.is_none()
+                && let Some(counters) = self.told_by_head()
+            {
+                spending.provider(counters);
+            }
             let certainty = self.certainty(&spending, outcome);
             let spent = self.usage(&spending, certainty);
             counted = Some(OwnCount {
@@ -56,6 +63,12 @@ impl Exchange {
         }
         let record = self.record(usage, counted, budgets);
         self.origin.node.recorder.send(Event::Exchange(Arc::new(record)));
+    }
+
+    /// What the head of a whole answer said it cost. Only Bedrock's are believed.
+    fn told_by_head(&self) -> Option<UsageCounters> {
+        let believed = self.call.operation == Operation::InvokeModel && !self.streamed;
+        self.head_usage.told().filter(|_| believed)
     }
 
     /// How far the figures can be trusted.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use httparse::{Header, Status};
 
-use crate::exchange::fields::BodyFields;
+use crate::exchange::fields::{BodyFields, HeadUsage};
 use crate::exchange::signature::Signature;
 
 /// Bytes of a head. Large enough for the headers of any SDK with cookies and trace context; nginx and Cloudflare refuse
@@ -60,6 +60,8 @@ pub(super) struct ResponseHead {
     pub status: u16,
     pub framing: Framing,
     pub body: BodyFields,
+    /// What it says the answer cost.
+    pub usage: HeadUsage,
     /// It agrees to a WebSocket (RFC 6455, section 4.2.2), without any extension.
     pub websocket: bool,
     /// It advertises another protocol or host (`alt-svc`), which would lead the client past the agent.
@@ -159,6 +161,7 @@ pub(super) fn parse_response(input: &[u8], bodiless: bool) -> Result<Option<Resp
         status,
         framing,
         body: fields.body,
+        usage: fields.usage,
         websocket: fields.websocket && !fields.extensions,
         has_alt_svc: fields.alt_svc,
         close: fields.close
@@ -174,6 +177,7 @@ struct Fields<'h> {
     chunked: Option<bool>,
     length: Option<u64>,
     body: BodyFields,
+    usage: HeadUsage,
     signature: Signature,
     expects_continue: bool,
     close: bool,
@@ -227,6 +231,7 @@ impl<'h> Fields<'h> {
                     let chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
                     fields.chunked = Some(chunked && fields.chunked.is_none());
                 }
+                32 | 33 | 43 | 44 => fields.usage.field(name, value),
                 20 => fields.signature.field(name, value),
                 24 if name.eq_ignore_ascii_case(EXTENSIONS) => {
                     fields.extensions |= !value.trim_ascii().is_empty()

@@ -12,10 +12,11 @@ use http::header::{
     ALT_SVC, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue,
 };
 use http::{Request, Response};
+use monitor_protocol::USAGE_FIELDS;
 
 use super::{body, reason_of, websocket};
 use crate::exchange::DISCARD_BYTES;
-use crate::exchange::fields::BodyFields;
+use crate::exchange::fields::{BodyFields, HeadUsage};
 use crate::exchange::pieces::Pieces;
 use crate::exchange::signature::Signature;
 use crate::exchange::{
@@ -161,6 +162,16 @@ pub(super) fn body_fields(headers: &HeaderMap) -> BodyFields {
         fields.content_type(value.as_bytes());
     }
     fields
+}
+
+fn head_usage(headers: &HeaderMap) -> HeadUsage {
+    let mut usage = HeadUsage::default();
+    for name in USAGE_FIELDS {
+        if let Some(value) = headers.get(name) {
+            usage.field(name, value.as_bytes());
+        }
+    }
+    usage
 }
 
 fn is_signed(headers: &HeaderMap, target: &str) -> bool {
@@ -374,6 +385,7 @@ pub(super) async fn relay(
     let (mut parts, mut from) = response.into_parts();
     parts.headers.remove(ALT_SVC);
     let head = Response::from_parts(parts, ());
+    exchange.note_head_usage(head_usage(head.headers()));
     match exchange.response_head(head.status().as_u16(), body_fields(head.headers())) {
         ResponsePlan::Refuse(refusal) => refuse(exchange, respond, &refusal).await,
         ResponsePlan::Pass => {

@@ -2,6 +2,8 @@
 
 mod websocket;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::task::JoinHandle;
@@ -9,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Action, BudgetRule, ContentRule, Grouping, Meter, Mode, Parts, Policy, Selector};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
+use crate::exchange::{Opened, Origin};
 
 const CHAT: &str = r#"{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"card 4111 1111 1111 1111"}]}"#;
 
@@ -83,13 +86,24 @@ async fn ask(
     body: &[&[u8]],
     trailers: Option<HeaderMap>,
 ) -> (Answer, Option<Asked>) {
+    let target = (lab.origin(), "/v1/chat/completions");
+    ask_at(target, script, body, trailers).await
+}
+
+/// As [`ask`], of any provider.
+async fn ask_at(
+    (origin, path): (Arc<Origin>, &str),
+    script: Script,
+    body: &[&[u8]],
+    trailers: Option<HeaderMap>,
+) -> (Answer, Option<Asked>) {
     let (client_end, client_side) = tokio::io::duplex(8 * 1024);
     let (upstream_side, upstream_end) = tokio::io::duplex(8 * 1024);
-    let relay = tokio::spawn(super::serve(lab.origin(), client_side, upstream_side));
+    let relay = tokio::spawn(super::serve(origin, client_side, upstream_side));
     let upstream: JoinHandle<Option<Asked>> = tokio::spawn(serve_once(upstream_end, script));
     let (mut client, connection) = h2::client::handshake(client_end).await.unwrap();
     let connection = tokio::spawn(connection);
-    let request = Request::post("https://api.openai.com/v1/chat/completions")
+    let request = Request::post(format!("https://api.openai.com{path}"))
         .header("content-type", "application/json")
         .header("content-length", body.iter().map(|b| b.len()).sum::<usize>())
         .body(())
@@ -320,4 +334,37 @@ async fn without_a_policy_an_oversized_body_passes_unread() {
     assert!(asked.unwrap().body == body);
     assert_eq!(answer.head.status(), 200);
     assert_eq!(lab.one_exchange().reason, Some(Reason::TooLarge));
+}
+
+#[tokio::test]
+async fn the_usage_in_the_head_of_a_whole_answer_counts_where_its_body_has_none() {
+    let lab = lab(&[]);
+    let opened = Opened {
+        api: monitor_protocol::Api::Bedrock,
+        ..lab.opened()
+    };
+    let mut answer = script(
+        "application/json",
+        &[r#"{"outputs":[{"text":"Hello","stop_reason":"stop"}]}"#],
+    );
+    for (name, value) in [
+        ("x-amzn-bedrock-input-token-count", "14"),
+        ("x-amzn-bedrock-output-token-count", "36"),
+    ] {
+        answer
+            .head
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    let target = (
+        lab.origin_of(opened),
+        "/model/mistral.mistral-7b-instruct-v0:2/invoke",
+    );
+    let (answer, _) = ask_at(target, answer, &[br#"{"prompt":"hi"}"#], None).await;
+    assert_eq!(answer.head.headers()["x-amzn-bedrock-input-token-count"], "14");
+    let usage = lab.one_exchange().usage.unwrap();
+    assert_eq!(
+        (usage.input, usage.output, usage.certainty),
+        (14, 36, crate::event::Certainty::Exact)
+    );
 }

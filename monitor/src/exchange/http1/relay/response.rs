@@ -47,7 +47,7 @@ impl Relay {
         }
     }
 
-    fn begin_response(&mut self, head: ResponseHead) -> bool {
+    fn begin_response(&mut self, mut head: ResponseHead) -> bool {
         let Some(exchange) = &mut self.exchange else {
             return false;
         };
@@ -85,6 +85,7 @@ impl Relay {
         }
         self.last |= head.close;
         let reader = BodyReader::new(head.framing);
+        exchange.note_head_usage(std::mem::take(&mut head.usage));
         match exchange.response_head(head.status, head.body) {
             ResponsePlan::Pass => {
                 self.push_response_head(head.len, edit);

@@ -1,5 +1,7 @@
 //! The usage of streams: asked for where the client does not ask, and kept from it then.
 
+use monitor_protocol::Api;
+
 use super::*;
 use crate::event::Certainty;
 use crate::exchange::Opened;
@@ -154,4 +156,35 @@ fn a_client_that_leaves_in_the_middle_pays_for_what_was_seen() {
         (exchange.budgets[0].reserved, 0)
     );
     assert!(account.settled >= usage.input + usage.output);
+}
+
+#[test]
+fn the_usage_in_the_head_of_a_whole_answer_counts_where_its_body_has_none() {
+    let fields = "X-Amzn-Bedrock-Input-Token-Count: 14\r\nX-Amzn-Bedrock-Output-Token-Count: 36\r\n";
+    let mistral = r#"{"outputs":[{"text":"Hello","stop_reason":"stop"}]}"#;
+    let claude = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}"#;
+    let bedrock = (Api::Bedrock, "/model/mistral.mistral-7b-instruct-v0:2/invoke");
+    let openai = (Api::OpenAi, "/v1/chat/completions");
+    for ((api, target), fields, body, expected) in [
+        (bedrock, fields, mistral, (14, 36, Certainty::Exact)),
+        (bedrock, fields, claude, (3, 2, Certainty::Exact)),
+        (openai, fields, ANSWER, (20, 5, Certainty::Exact)),
+    ] {
+        let lab = lab(&[policy(
+            vec![rule("pii.email", false, true, Action::Redact)],
+            vec![budget(9_000)],
+        )]);
+        let opened = Opened { api, ..lab.opened() };
+        let mut run = Run::of(lab.origin_of(opened));
+        let request =
+            r#"{"model":"m","prompt":"hi","messages":[{"role":"user","content":"hi"}],"max_tokens":50}"#;
+        let request = String::from_utf8(post(request)).unwrap();
+        run.client(request.replace("/v1/chat/completions", target).as_bytes());
+        let answer = String::from_utf8(answer(body)).unwrap();
+        run.upstream(answer.replacen("Date:", &format!("{fields}Date:"), 1).as_bytes());
+        let exchange = lab.one_exchange();
+        let usage = exchange.usage.unwrap();
+        assert_eq!((usage.input, usage.output, usage.certainty), expected, "{body}");
+        assert_eq!(lab.node.ledger.snapshot()[0].settled, expected.0 + expected.1);
+    }
 }
