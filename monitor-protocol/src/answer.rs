@@ -32,6 +32,9 @@ pub(crate) trait Answer<'b> {
     /// Merges counters, which were read from `span`.
     fn count(&mut self, counters: UsageCounters, written: &'b str, span: Range<usize>);
 
+    /// Merges counters that stand in no usage object.
+    fn counted(&mut self, counters: UsageCounters);
+
     /// Reads the name of the model that answers.
     fn read_model(&mut self, reader: &mut Reader<'b>) -> Result<()> {
         if let Some(model) = reader.string()? {
@@ -112,8 +115,12 @@ impl<'b> Answer<'b> for Response<'b> {
         self.error = true;
     }
 
-    fn count(&mut self, counters: UsageCounters, written: &'b str, _span: Range<usize>) {
+    fn counted(&mut self, counters: UsageCounters) {
         self.usage = Some(self.usage.unwrap_or_default().merge(counters));
+    }
+
+    fn count(&mut self, counters: UsageCounters, written: &'b str, _span: Range<usize>) {
+        self.counted(counters);
         self.usage_raw = Some(written);
     }
 }
@@ -156,8 +163,12 @@ impl<'e> Answer<'e> for StreamEvent<'e> {
         self.error = true;
     }
 
-    fn count(&mut self, counters: UsageCounters, _written: &'e str, span: Range<usize>) {
+    fn counted(&mut self, counters: UsageCounters) {
         self.usage = Some(self.usage.unwrap_or_default().merge(counters));
+    }
+
+    fn count(&mut self, counters: UsageCounters, _written: &'e str, span: Range<usize>) {
+        self.counted(counters);
         self.usage_span = Some(span);
     }
 }

@@ -9,6 +9,7 @@ mod content;
 mod embeddings;
 mod files;
 mod form;
+mod hosted;
 mod images;
 mod input;
 mod prompt;
@@ -42,6 +43,9 @@ impl Shape for OpenAi {
             Operation::Completions => completions::read_request(body),
             Operation::Responses | Operation::CountTokens => responses::read_request(call, body),
             Operation::Embeddings | Operation::Moderations => embeddings::read_request(body),
+            Operation::Generate | Operation::Embed | Operation::Rerank => {
+                hosted::read_request(call.operation, body)
+            }
             Operation::Realtime => realtime::read_request(body),
             Operation::Images => images::read_request(boundary, body),
             Operation::Transcriptions => audio::read_transcription(boundary, body),
@@ -59,6 +63,8 @@ impl Shape for OpenAi {
                 prompt::responses(body, request)
             }
             Operation::Files => files::prompt_count(request),
+            Operation::Generate | Operation::Embed => prompt::nearly_as_it_stands(request),
+            Operation::Rerank => prompt::ranking(request),
             _ => prompt::as_it_stands(request),
         }
     }
@@ -66,7 +72,12 @@ impl Shape for OpenAi {
     fn read_response<'b>(&self, call: &Call, body: &'b [u8]) -> Result<Response<'b>, ReadError> {
         match call.operation {
             Operation::Responses | Operation::CountTokens => responses::read_response(body),
-            Operation::Embeddings | Operation::Moderations => embeddings::read_response(body),
+            Operation::Completions
+            | Operation::Embeddings
+            | Operation::Moderations
+            | Operation::Generate
+            | Operation::Embed
+            | Operation::Rerank => hosted::read_response(call.operation, body),
             Operation::Images => images::read_response(body),
             Operation::Transcriptions | Operation::Speech => audio::read_response(body),
             Operation::Files | Operation::Batches => files::read_response(body),
@@ -90,6 +101,7 @@ impl Shape for OpenAi {
             Operation::Realtime => realtime::read_event(data),
             Operation::Images => images::read_event(data),
             Operation::Transcriptions | Operation::Speech => audio::read_event(data),
+            Operation::Completions | Operation::Generate => hosted::read_event(call.operation, data),
             _ => chat::read_event(data),
         }
     }

@@ -8,5 +8,5 @@ mod response;
 mod stream;
 
 pub(super) use request::{choices, read_request};
-pub(super) use response::read_response;
+pub(super) use response::{choices as read_choices, read_response};
 pub(super) use stream::read_event;

@@ -43,7 +43,8 @@ fn member<'b>(
         "model" => request.model = reader.string()?.map(|model| model.text()),
         "stream" => request.stream = reader.is_true()?,
         "stream_options" => *asked = Asked::read(reader, request)?,
-        "max_tokens" => request.max_output_tokens = OutputLimit::read(reader)?,
+        // llama.cpp has it by either name.
+        "max_tokens" | "n_predict" => request.max_output_tokens = OutputLimit::read(reader)?,
         "n" | "best_of" => answers.each = choices(reader)?.max(answers.each),
         // Known, and read by no model.
         "echo" | "frequency_penalty" | "logit_bias" | "logprobs" | "presence_penalty" | "seed" | "stop"

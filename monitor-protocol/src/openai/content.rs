@@ -42,7 +42,9 @@ fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) ->
     let attachments = request.attachments;
     reader.object(|reader, key| {
         match &*key.text() {
-            "text" | "refusal" | "input_text" | "transcript" | "stdout" | "stderr" => {
+            // A document's, a query's.
+            "content" => content(reader, request, place)?,
+            "text" | "prompt_string" | "refusal" | "input_text" | "transcript" | "stdout" | "stderr" => {
                 push(reader, request, place, true)?;
             }
             // Mistral's thinking part: a list of text parts.
@@ -55,6 +57,13 @@ fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) ->
             "input_audio" | "audio_url" | "audio" => {
                 request.attachments.audio = request.attachments.audio.saturating_add(1);
                 reader.skip()?;
+            }
+            // llama.cpp: an array of base64 data.
+            "multimodal_data" => {
+                reader.array(|reader| {
+                    request.attachments.images = request.attachments.images.saturating_add(1);
+                    reader.skip().map(drop)
+                })?;
             }
             "file" => {
                 request.attachments.files = request.attachments.files.saturating_add(1);

@@ -97,6 +97,23 @@ pub(super) fn as_it_stands(request: &Request<'_>) -> PromptCount {
     }
 }
 
+/// The same by a server that may add to it what it does not tell (`<bos>`, a template's words).
+pub(super) fn nearly_as_it_stands(request: &Request<'_>) -> PromptCount {
+    let mut plan = as_it_stands(request);
+    if plan.certainty == Certainty::Exact {
+        plan.certainty = Certainty::Estimated;
+    }
+    plan
+}
+
+/// Of a ranking, the query is read again with each document.
+pub(super) fn ranking(request: &Request<'_>) -> PromptCount {
+    PromptCount {
+        certainty: Certainty::UnderEstimate,
+        ..as_it_stands(request)
+    }
+}
+
 /// A tool (`{"type": …, "function": {…}}` or `"custom"`), or a legacy function without the envelope.
 fn tool(reader: &mut Reader<'_>, plan: &mut PromptCount) -> Result<(), JsonError> {
     let mut name = String::new();

@@ -4,6 +4,7 @@
 //! (`/openai/deployments/{deployment}/chat/completions?api-version=…`), and without (`/openai/v1/responses`,
 //! `/openai/responses?api-version=…`): openai-python 3.54.0, `src/openai/lib/azure.py`.
 
+use super::hosted;
 use crate::{Api, Call, Operation, target::Target};
 
 /// Last segments of a path, and what they ask for. What follows another resource's id is not rooted.
@@ -51,6 +52,10 @@ const ROUTES: &[Route] = &[
 ];
 
 pub(super) fn recognise(target: &Target<'_>, at_home: bool) -> Option<Call> {
+    openai(target, at_home).or_else(|| hosted::recognise(target, at_home))
+}
+
+fn openai(target: &Target<'_>, at_home: bool) -> Option<Call> {
     let operation = if target.is_websocket() {
         websocket(target, at_home)?
     } else if target.is("POST") {

@@ -1,5 +1,7 @@
 //! OpenAI chat completions and its compatible servers.
 
+#[path = "openai/hosted.rs"]
+mod hosted;
 #[path = "openai/media.rs"]
 mod media;
 #[path = "openai/prompts.rs"]

@@ -25,7 +25,7 @@ pub(in crate::openai) fn read_response(body: &[u8]) -> std::result::Result<Respo
 }
 
 /// `choices`, of an answer or a chunk.
-pub(super) fn choices<'b>(
+pub(in crate::openai) fn choices<'b>(
     reader: &mut Reader<'b>,
     answer: &mut impl Answer<'b>,
     seen: &mut u32,
