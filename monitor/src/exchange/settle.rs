@@ -41,7 +41,7 @@ impl Exchange {
         let mut counted = None;
         if let Some(mut spending) = self.spending.take() {
             if spending.counters.is_none()
-                && let Some(counters) = self.told_by_head()
+                && let Some(counters) = self.told_by_head(&spending)
             {
                 spending.provider(counters);
             }
@@ -65,10 +65,16 @@ impl Exchange {
         self.origin.node.recorder.send(Event::Exchange(Arc::new(record)));
     }
 
-    /// What the head of a whole answer said it cost. Only Bedrock's are believed.
-    fn told_by_head(&self) -> Option<UsageCounters> {
-        let believed = self.call.operation == Operation::InvokeModel && !self.streamed;
-        self.head_usage.told().filter(|_| believed)
+    /// What the head of a whole answer said it cost. Only Bedrock's are believed, and only where both sides are told: an
+    /// answer whose text was seen has cost output.
+    fn told_by_head(&self, spending: &Spending) -> Option<UsageCounters> {
+        if self.call.operation != Operation::InvokeModel || self.streamed {
+            return None;
+        }
+        let counters = self.head_usage.told()?;
+        let usage = counters.usage();
+        let is_whole = usage.total_input() > 0 && (usage.total_output() > 0 || spending.output_tokens() == 0);
+        is_whole.then_some(counters)
     }
 
     /// How far the figures can be trusted.

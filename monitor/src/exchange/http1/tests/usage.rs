@@ -188,3 +188,43 @@ fn the_usage_in_the_head_of_a_whole_answer_counts_where_its_body_has_none() {
         assert_eq!(lab.node.ledger.snapshot()[0].settled, expected.0 + expected.1);
     }
 }
+
+#[test]
+fn a_head_that_tells_half_of_the_usage_is_not_believed_about_text_that_was_seen() {
+    let embedding = r#"{"id":"e","response_type":"embeddings_floats","embeddings":[[0.5,0.25]]}"#;
+    let text = r#"{"outputs":[{"text":"Hello","stop_reason":"stop"}]}"#;
+    for (model, request, answered, certainty) in [
+        (
+            "cohere.embed-english-v3",
+            r#"{"texts":["hi"],"input_type":"search_query"}"#,
+            embedding,
+            Certainty::Exact,
+        ),
+        (
+            "mistral.mistral-7b-instruct-v0:2",
+            r#"{"prompt":"hi","max_tokens":50}"#,
+            text,
+            Certainty::Estimated,
+        ),
+    ] {
+        let lab = lab(&[]);
+        let opened = Opened {
+            api: Api::Bedrock,
+            ..lab.opened()
+        };
+        let mut run = Run::of(lab.origin_of(opened));
+        let request = String::from_utf8(post(request)).unwrap();
+        let target = format!("/model/{model}/invoke");
+        run.client(request.replace("/v1/chat/completions", &target).as_bytes());
+        let answer = String::from_utf8(answer(answered)).unwrap();
+        run.upstream(
+            answer
+                .replacen("Date:", "X-Amzn-Bedrock-Input-Token-Count: 14\r\nDate:", 1)
+                .as_bytes(),
+        );
+        let usage = lab.one_exchange().usage.unwrap();
+        assert_eq!(usage.certainty, certainty, "{model}");
+        assert_eq!(usage.input == 14, certainty == Certainty::Exact, "{model}");
+        assert_eq!(usage.output > 0, certainty == Certainty::Estimated, "{model}");
+    }
+}
