@@ -103,7 +103,10 @@ class Call:
 
 
 def status(error):
-    """The HTTP status that an exception carries, wherever its SDK keeps it."""
+    """The HTTP status that an exception carries, wherever its SDK keeps it, or the code that a WebSocket was closed with."""
+    closed = getattr(error, "rcvd", None)
+    if closed:
+        return closed.code
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         return response.get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -143,6 +143,49 @@ def read_event(event, answer):
         answer["deltas"] += event.delta
 
 
+def realtime(client, options, answer):
+    answer.update(events=[], texts=[], errors=[])
+    usage = []
+    with client.realtime.connect(model=options.model) as connection:
+        connection.session.update(
+            session={"type": "realtime", "output_modalities": ["text"], "instructions": "Be brief."}
+        )
+        for text in (options.prompt, options.prompt + " And again."):
+            content = [{"type": "input_text", "text": text}]
+            connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+            hear(connection, "conversation.item.done", answer)
+            connection.response.create()
+            usage.append(spent(hear(connection, "response.done", answer).response))
+    return usage
+
+
+def responses_over_websocket(client, options, answer):
+    answer.update(events=[], texts=[], errors=[])
+    usage, previous = [], {}
+    with client.responses.connect() as connection:
+        for _ in range(2):
+            connection.response.create(**response_request(options), **previous)
+            response = hear(connection, "response.completed", answer).response
+            previous = {"previous_response_id": response.id}
+            usage.append(spent(response))
+    return usage
+
+
+def hear(connection, wanted, answer):
+    """The next event of the type that is wanted. Most errors do not end a conversation; its end is an exception."""
+    text = ""
+    while True:
+        event = connection.recv()
+        answer["events"].append(event.type)
+        if event.type == "error":
+            answer["errors"].append([event.error.type, event.error.code, event.error.message])
+        if event.type == "response.output_text.delta":
+            text += event.delta
+        if event.type == wanted:
+            answer["texts"] += [text] if text else []
+            return event
+
+
 def embeddings(client, options, answer):
     more = {"encoding_format": "float"} if options.variant == "float" else {}
     texts = [options.prompt, "and another one"] if options.variant == "several" else options.prompt
@@ -177,7 +220,9 @@ Program(
         "embeddings": embeddings,
         "models": models,
         "moderations": moderations,
+        "realtime": realtime,
         "responses": responses,
+        "responses_over_websocket": responses_over_websocket,
     },
     asynchronous={"chat": chat_asynchronously},
     defaults={"model": "gpt-4o-mini", "key": "sk-lab-secret-7f3a"},

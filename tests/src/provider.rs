@@ -15,6 +15,7 @@ mod reply;
 mod script;
 mod sink;
 mod tgi;
+mod websocket;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -141,12 +142,14 @@ impl Providers {
             hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(1000)
+                .enable_connect_protocol()
                 .serve_connection(io, service)
                 .await?;
         } else {
             hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(io, service)
+                .with_upgrades()
                 .await?;
         }
         Ok(())

@@ -4,6 +4,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod moderations;
+mod realtime;
 mod responses;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use super::log::{Log, Served};
 use super::reply::{Body, read, whole};
 use super::script::Script;
-use super::{Arrival, count};
+use super::{Arrival, count, websocket};
 
 const CREATED: u64 = 1_760_000_000;
 
@@ -33,6 +34,18 @@ pub(super) async fn answer(
     arrival: Arrival,
     log: Arc<Log>,
 ) -> Result<Response<Body>> {
+    if websocket::is_handshake(&request) {
+        return match below_root(request.uri().path()) {
+            (_, "realtime") => websocket::accept(request, arrival, log, realtime::converse),
+            (_, "responses") => websocket::accept(request, arrival, log, responses::converse),
+            _ => whole(
+                404,
+                &error("Unknown request URL.", "invalid_request_error", "unknown_url"),
+                None,
+                None,
+            ),
+        };
+    }
     let (request, headers) = read(request, arrival).await?;
     let target = request.target.clone();
     let (method, path) = target.split_once(' ').unwrap_or_default();

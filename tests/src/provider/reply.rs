@@ -37,18 +37,8 @@ impl std::error::Error for BrokenOff {}
 pub(super) async fn read(request: http::Request<Incoming>, arrival: Arrival) -> Result<(Request, HeaderMap)> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.context("reading the request")?.to_bytes();
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
-        .collect();
+    let (target, headers) = line_and_headers(&head);
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let target = format!("{} {}", head.method, head.uri.path());
     let query = head.uri.query().unwrap_or_default().to_owned();
     Ok((
         Request {
@@ -61,6 +51,16 @@ pub(super) async fn read(request: http::Request<Incoming>, arrival: Arrival) -> 
         },
         head.headers,
     ))
+}
+
+/// Method and path of a request, and its header lines in order of arrival, names lower-case.
+pub(super) fn line_and_headers(head: &http::request::Parts) -> (String, Vec<(String, String)>) {
+    let line = |(name, value): (&http::HeaderName, &HeaderValue)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    };
+    let target = format!("{} {}", head.method, head.uri.path());
+    (target, head.headers.iter().map(line).collect())
 }
 
 /// A whole answer.

@@ -1,14 +1,16 @@
 //! `responses`. Shapes from openai-python's typed models: `types/responses/response.py`, `response_usage.py`,
-//! `response_*_event.py`; every event carries its `type` and a `sequence_number`.
+//! `response_*_event.py`; every event carries its `type` and a `sequence_number`. Over WebSocket, where they are the same:
+//! `types/responses/responses_client_event.py`, `responses_server_event.py`.
 
 use anyhow::Result;
 use http::{HeaderMap, Response};
 use serde_json::{Value, json};
 
-use super::{Asked, CREATED};
+use super::{Asked, CREATED, error};
 use crate::provider::count::{self, Tokens};
 use crate::provider::reply::{Body, Event, Unframed, streamed, whole};
 use crate::provider::script::Script;
+use crate::provider::websocket::Conversation;
 
 /// Framing per input item, by the stand-in's own rule: OpenAI publishes none.
 const ITEM: Tokens = 4;
@@ -41,6 +43,37 @@ pub(super) async fn answer(asked: Asked) -> Result<Response<Body>> {
     served.sent(&script.text());
     script.pause().await;
     whole(200, &body, Some(&script), Some(&served))
+}
+
+/// Speaks with one client over WebSocket until it leaves. A continued response costs what led to it again.
+pub(super) async fn converse(mut conversation: Conversation) -> Result<()> {
+    let mut before = 0;
+    while let Some(json) = conversation.hear().await? {
+        if json["type"] != "response.create" {
+            let refusal = error("Unknown event type.", "invalid_request_error", "invalid_value");
+            let refusal = json!({"type": "error", "status": 400, "error": refusal["error"]});
+            conversation.say(&refusal).await?;
+            continue;
+        }
+        let served = conversation.begin(json["model"].as_str().unwrap_or_default());
+        let script = script(&json, &conversation.headers);
+        let continued = if json["previous_response_id"].is_null() {
+            0
+        } else {
+            before
+        };
+        let input = continued + prompt(&served.model, &json);
+        let output = script.tokens(&served.model);
+        before = input + output;
+        served.told(input, output);
+        let answer = Answer {
+            model: &served.model,
+            script: &script,
+            usage: usage(input, output),
+        };
+        conversation.answer(answer.events(), &script, &served).await?;
+    }
+    Ok(())
 }
 
 /// What a request makes of the script.

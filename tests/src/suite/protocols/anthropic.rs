@@ -15,11 +15,14 @@ const ANTHROPIC: Case = Case {
     over_budget: Some(Raised {
         class: "RateLimitError",
         status: Some(429),
+        event: None,
     }),
     attempts: 1,
+    turns: None,
     blocked: Some(Raised {
         class: "PermissionDeniedError",
         status: Some(403),
+        event: None,
     }),
 };
 

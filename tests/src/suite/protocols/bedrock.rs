@@ -25,11 +25,14 @@ const BEDROCK: Case = Case {
     over_budget: Some(Raised {
         class: "ServiceQuotaExceededException",
         status: Some(429),
+        event: None,
     }),
     attempts: 3,
+    turns: None,
     blocked: Some(Raised {
         class: "AccessDeniedException",
         status: Some(403),
+        event: None,
     }),
 };
 
@@ -37,6 +40,7 @@ const BEDROCK: Case = Case {
 const INVOKE: Case = Case {
     operation: "invoke_model",
     attempts: 1,
+    turns: None,
     ..BEDROCK
 };
 
@@ -119,10 +123,12 @@ pub(super) fn anthropic() -> Sdk {
         over_budget: Some(Raised {
             class: "RateLimitError",
             status: Some(429),
+            event: None,
         }),
         blocked: Some(Raised {
             class: "PermissionDeniedError",
             status: Some(403),
+            event: None,
         }),
         ..INVOKE
     };

@@ -1,5 +1,7 @@
 //! One call of an SDK, and what must become of it in each of the ways it is made.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -31,6 +33,8 @@ pub(super) struct Case {
     pub(super) over_budget: Option<Raised>,
     /// Requests that the SDK makes of a call before it gives up on a spent budget: one, unless nothing stops its retries.
     pub(super) attempts: usize,
+    /// Answers of a conversation over WebSocket, each on record by itself after the handshake; `None` for other calls.
+    pub(super) turns: Option<usize>,
     /// What the SDK raises where a policy blocks the prompt; `None` where the operation has no prompt.
     pub(super) blocked: Option<Raised>,
 }
@@ -53,8 +57,10 @@ pub(super) enum Tokens {
 pub(super) struct Raised {
     /// The class's name.
     pub(super) class: &'static str,
-    /// The HTTP status it carries; `None` for classes without one.
+    /// The HTTP status it carries, or the code that a WebSocket was closed with; `None` for classes without one.
     pub(super) status: Option<u16>,
+    /// The type of the error in the one `error` event that a conversation's end is told with.
+    pub(super) event: Option<&'static str>,
 }
 
 impl Case {
@@ -99,14 +105,25 @@ impl Case {
             with["answer"] == without["answer"] && with["usage"] == without["usage"],
             "the agent changed the answer\n    without: {without}\n    through: {with}"
         );
-        let record = self.record(stage, allowed, with, 1).await?;
-        let fields = record["verdict"] == "allowed" && record["streamed"] == self.streamed;
-        ensure!(fields && record["error"].is_null(), "on record: {record}");
+        let records = self
+            .records(stage, allowed, with, self.turns.unwrap_or(1))
+            .await?;
+        for record in &records {
+            let fields = record["verdict"] == "allowed" && record["streamed"] == self.streamed;
+            ensure!(fields && record["error"].is_null(), "on record: {record}");
+        }
         if self.tokens == Tokens::None {
-            ensure!(record["usage"].is_null(), "tokens on record: {record}");
+            let told = records.iter().find(|record| !record["usage"].is_null());
+            ensure!(told.is_none(), "tokens on record: {told:?}");
             return Ok(());
         }
         let served = self.served(sdk, stage, allowed)?;
+        let mut pairs = records.iter().zip(&served);
+        pairs.try_for_each(|(record, served)| self.check_tokens(record, served))
+    }
+
+    /// Checks the tokens on record against what the stand-in knows.
+    fn check_tokens(&self, record: &Value, served: &Served) -> Result<()> {
         let certainty = if self.tokens == Tokens::Told {
             "exact"
         } else {
@@ -120,7 +137,7 @@ impl Case {
         if self.tokens == Tokens::Estimated {
             return Ok(());
         }
-        check_usage(&record, &served)
+        check_usage(record, served)
     }
 
     /// Checks that the call was refused: the provider did not see it, the SDK raised its own exception.
@@ -143,11 +160,21 @@ impl Case {
             !report.to_string().contains("4111"),
             "the refusal repeats the text"
         );
-        ensure!(
-            stage.lab.log.of(&run.key, &self.mark(sdk)).is_empty(),
-            "the provider got the request"
-        );
-        let record = self.record(stage, run, report, attempts).await?;
+        if let Some(kind) = raised.event {
+            let told = &report["answer"]["errors"];
+            ensure!(
+                told[0][0] == kind && told[1].is_null(),
+                "expected {kind}: {report}"
+            );
+        }
+        let mut got = stage.lab.log.of(&run.key, &self.mark(sdk));
+        if self.turns.is_some() && reason == "budget" {
+            // What is said costs nothing before an answer is asked for.
+            got.retain(|served| served.usage().is_some());
+        }
+        ensure!(got.is_empty(), "the provider got the request: {got:?}");
+        let records = self.records(stage, run, report, attempts).await?;
+        let record = records.last().context("none")?;
         ensure!(
             record["verdict"] == "denied" && record["reason"] == reason && record["usage"].is_null(),
             "on record: {record}"
@@ -155,20 +182,31 @@ impl Case {
         Ok(())
     }
 
-    /// The one request of this run that reached the stand-in with the prompt.
-    fn served(&self, sdk: &str, stage: &Stage, run: &Run) -> Result<std::sync::Arc<Served>> {
-        let found = stage.lab.log.of(&run.key, &self.mark(sdk));
+    /// The one request of this run that reached the stand-in with the prompt, or those of a conversation that it answered.
+    fn served(&self, sdk: &str, stage: &Stage, run: &Run) -> Result<Vec<Arc<Served>>> {
+        let mut found = stage.lab.log.of(&run.key, &self.mark(sdk));
+        if self.turns.is_some() {
+            found.retain(|served| served.usage().is_some());
+        }
         ensure!(
-            found.len() == 1,
+            found.len() == self.turns.unwrap_or(1),
             "{} requests reached the provider: {:?}",
             found.len(),
             found.iter().map(|served| &served.target).collect::<Vec<_>>()
         );
-        found.into_iter().next().context("none")
+        Ok(found)
     }
 
-    /// The exchange on record of this operation, begun while the call lasted; the last of as many as were `attempts`.
-    async fn record(&self, stage: &Stage, run: &Run, report: &Report, attempts: usize) -> Result<Value> {
+    /// The exchanges on record of this operation, begun while the call lasted: so many, after a conversation's handshake.
+    async fn records(
+        &self,
+        stage: &Stage,
+        run: &Run,
+        report: &Report,
+        exchanges: usize,
+    ) -> Result<Vec<Value>> {
+        let handshakes = usize::from(self.turns.is_some());
+        let wanted = handshakes + exchanges;
         let within = |record: &Value| {
             let time = record["time"].as_str().unwrap_or_default();
             let edge = |name: &str| report[name].as_str().unwrap_or_default();
@@ -176,11 +214,11 @@ impl Case {
         };
         let records = stage.agent().await.records();
         let found = records
-            .exchanges_where(run.truth.pid, attempts, |record| {
+            .exchanges_where(run.truth.pid, wanted, |record| {
                 within(record) && record["operation"] == self.operation
             })
             .await;
-        let found = found.or_else(|error| {
+        let mut found = found.or_else(|error| {
             let all = records.all()?;
             let of_call = all
                 .iter()
@@ -189,13 +227,20 @@ impl Case {
             Err(error.context(format!("on record: {}", of_call.collect::<Vec<_>>().join("; "))))
         })?;
         ensure!(
-            found.len() == attempts,
-            "{} exchanges on record, expected {attempts}: {found:?}",
+            found.len() == wanted,
+            "{} exchanges on record, expected {wanted}: {found:?}",
             found.len()
         );
-        let record = found.last().context("none")?;
-        check_attribution(record, &run.truth)?;
-        ensure!(record["provider"] == self.provider, "on record: {record}");
-        Ok(record.clone())
+        for record in &found {
+            check_attribution(record, &run.truth)?;
+            ensure!(record["provider"] == self.provider, "on record: {record}");
+        }
+        let exchanges = found.split_off(handshakes);
+        let handshake = found.first();
+        ensure!(
+            handshake.is_none_or(|record| record["verdict"] == "allowed" && record["usage"].is_null()),
+            "the handshake on record: {handshake:?}"
+        );
+        Ok(exchanges)
     }
 }

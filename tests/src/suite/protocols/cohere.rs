@@ -16,11 +16,14 @@ const COHERE: Case = Case {
     over_budget: Some(Raised {
         class: "TooManyRequestsError",
         status: Some(429),
+        event: None,
     }),
     attempts: 3,
+    turns: None,
     blocked: Some(Raised {
         class: "ForbiddenError",
         status: Some(403),
+        event: None,
     }),
 };
 
@@ -39,6 +42,7 @@ pub(super) fn python() -> Sdk {
                 arguments: &["chat", "--stream"],
                 streamed: true,
                 attempts: 1,
+                turns: None,
                 ..COHERE
             },
             Case {
@@ -54,6 +58,7 @@ pub(super) fn python() -> Sdk {
                 prompt: "Use the tool",
                 streamed: true,
                 attempts: 1,
+                turns: None,
                 ..COHERE
             },
             Case {

@@ -15,11 +15,14 @@ const MISTRAL: Case = Case {
     over_budget: Some(Raised {
         class: "SDKError",
         status: Some(429),
+        event: None,
     }),
     attempts: 1,
+    turns: None,
     blocked: Some(Raised {
         class: "SDKError",
         status: Some(403),
+        event: None,
     }),
 };
 

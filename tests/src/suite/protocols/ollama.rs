@@ -15,11 +15,14 @@ const OLLAMA: Case = Case {
     over_budget: Some(Raised {
         class: "ResponseError",
         status: Some(429),
+        event: None,
     }),
     attempts: 1,
+    turns: None,
     blocked: Some(Raised {
         class: "ResponseError",
         status: Some(403),
+        event: None,
     }),
 };
 

@@ -15,17 +15,37 @@ const OPENAI: Case = Case {
     over_budget: Some(Raised {
         class: "RateLimitError",
         status: Some(429),
+        event: None,
     }),
     attempts: 1,
+    turns: None,
     blocked: Some(Raised {
         class: "PermissionDeniedError",
         status: Some(403),
+        event: None,
     }),
 };
 
 /// The responses API.
 const RESPONSES: Case = Case {
     operation: "responses",
+    ..OPENAI
+};
+
+/// A conversation over WebSocket: policy ends it with the provider's own event and a close frame.
+const CONVERSATION: Case = Case {
+    streamed: true,
+    turns: Some(2),
+    over_budget: Some(Raised {
+        class: "ConnectionClosedError",
+        status: Some(1008),
+        event: Some("insufficient_quota"),
+    }),
+    blocked: Some(Raised {
+        class: "ConnectionClosedError",
+        status: Some(1008),
+        event: Some("permission_error"),
+    }),
     ..OPENAI
 };
 
@@ -160,6 +180,18 @@ pub(super) fn python() -> Sdk {
                 arguments: &["embeddings"],
                 operation: "embeddings",
                 ..OPENAI
+            },
+            Case {
+                name: "realtime",
+                arguments: &["realtime", "--model", "gpt-realtime"],
+                operation: "realtime",
+                ..CONVERSATION
+            },
+            Case {
+                name: "responses_over_websocket",
+                arguments: &["responses_over_websocket"],
+                operation: "responses",
+                ..CONVERSATION
             },
             Case {
                 name: "embeddings_as_numbers",
