@@ -60,7 +60,10 @@ pub(crate) fn parts<'b>(boundary: Option<&str>, body: &'b [u8]) -> Result<Vec<Pa
     let dashed = format!("--{boundary}");
     let mut found =
         memmem::find_iter(body, dashed.as_bytes()).filter(|&at| at == 0 || before(body, at, b"\n"));
-    if found.next() != Some(0) {
+    let first = found.next();
+    #[cfg(test)]
+    crate::work::look_at(first.unwrap_or(body.len()) + 1);
+    if first != Some(0) {
         return Err(FormFault::Delimiter);
     }
     let mut parts = Vec::new();
@@ -72,7 +75,10 @@ pub(crate) fn parts<'b>(boundary: Option<&str>, body: &'b [u8]) -> Result<Vec<Pa
             _ => return Err(FormFault::Delimiter),
         }
         // A delimiter belongs to the line end before it; a bare LF is one for some parsers and not for others.
-        let at = found.next().ok_or(FormFault::Delimiter)?;
+        let next = found.next();
+        #[cfg(test)]
+        crate::work::look_at(next.unwrap_or(body.len()) - start);
+        let at = next.ok_or(FormFault::Delimiter)?;
         let end = at.checked_sub(2).ok_or(FormFault::Delimiter)?;
         if !before(body, at, b"\r\n") {
             return Err(FormFault::Delimiter);
@@ -93,6 +99,8 @@ fn before(body: &[u8], at: usize, end: &[u8]) -> bool {
 
 fn part(whole: &[u8], start: usize) -> Result<Part<'_>, FormFault> {
     let head = whole.get(..whole.len().min(MAX_HEAD_BYTES)).unwrap_or_default();
+    #[cfg(test)]
+    crate::work::look_at(head.len());
     let head_len = memmem::find(head, b"\r\n\r\n").ok_or(FormFault::Head)?;
     let head = head
         .get(..head_len)

@@ -89,6 +89,90 @@ mod tests {
     }
 
     #[test]
+    fn hostile_documents_of_self_hosted_servers_cost_linear_work() {
+        let read = |body: &[u8]| {
+            for operation in [Operation::Generate, Operation::Completions, Operation::Rerank] {
+                let call = Call::new(Api::OpenAi, operation);
+                let _ = read_request(&call, None, body).map(|request| {
+                    request.texts.iter().for_each(|text| drop(text.text()));
+                    drop(crate::prompt_count(&call, body, &request));
+                });
+                let _ = read_response(&call, body);
+            }
+        };
+        for unit in [
+            r#""prompt":["x",{"prompt_string":"y"}]"#,
+            r#""sampling_params":[{"max_new_tokens":1},{"n":2}]"#,
+            r#""documents":[[["x"]],{"content":[{"content":"y"}]}]"#,
+            r#""n_predict":1,"max_tokens":2"#,
+            r#""details":{"prefill":[{}],"best_of_sequences":[{"generated_text":"x"}]}"#,
+            r#""text":["x","y"],"meta_info":{"finish_reason":{"type":"stop"}}"#,
+            r#""token":{"text":"x"},"choices":[{"text":"y"}],"content":"z""#,
+        ] {
+            let units = |count: usize| vec![unit; count / 10].join(",");
+            assert_linear(
+                unit,
+                120,
+                |count| format!("{{{}}}", units(count)).into_bytes(),
+                read,
+            );
+            let answers = |count: usize| vec![format!("{{{unit}}}"); count / 10].join(",");
+            assert_linear(
+                unit,
+                120,
+                |count| format!("[{}]", answers(count)).into_bytes(),
+                read,
+            );
+        }
+    }
+
+    #[test]
+    fn hostile_forms_cost_linear_work() {
+        let read_as = |operation: Operation, body: &[u8]| {
+            let call = Call::new(Api::OpenAi, operation);
+            let _ = read_request(&call, Some("b"), body).map(|request| {
+                request.texts.iter().for_each(|text| drop(text.text()));
+                drop(crate::prompt_count(&call, body, &request));
+            });
+        };
+        let forms = |body: &[u8]| {
+            read_as(Operation::Images, body);
+            read_as(Operation::Transcriptions, body);
+        };
+        const HEAD: &str = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f.jsonl\"\r\n";
+        let repeat = |open: &str, unit: &str, count: usize, close: &str| {
+            format!("{open}{}{close}", unit.repeat(count / unit.len() + 1)).into_bytes()
+        };
+        let part = format!("{HEAD}\r\nx\r\n");
+        let body = format!("{HEAD}\r\n");
+        for (open, unit) in [
+            ("", "x"),
+            ("", "--b"),
+            ("", "--b\r\n"),
+            ("--b\r\n", "\n--b"),
+            ("", &*part),
+            (&*body, "--b "),
+            (&*body, "\r\n--"),
+            (HEAD, "a: b\r\n"),
+            (HEAD, "content-disposition: form-data; name=x; "),
+        ] {
+            for close in ["", "\r\n--b--\r\n"] {
+                assert_linear(unit, 20, |count| repeat(open, unit, count, close), forms);
+            }
+        }
+        let files = |body: &[u8]| read_as(Operation::Files, body);
+        for line in [
+            "{}\n",
+            "\n",
+            "{\"url\":\"/v1/completions\",\"body\":{\"prompt\":\"x\"}}\n",
+            "{\"body\":{},\"body\":{\"input\":\"x\"},\"url\":\"/%2525252525\"}\n",
+        ] {
+            let file = |count: usize| repeat(&body, line, count, "\r\n--b--\r\n");
+            assert_linear(line, 80, file, files);
+        }
+    }
+
+    #[test]
     fn hostile_streams_cost_linear_work() {
         let read_as = |framing: Framing, body: &[u8]| {
             let call = Call::new(Api::OpenAi, Operation::ChatCompletions);

@@ -11,6 +11,9 @@ use monitor_protocol::*;
 
 use crate::event_stream;
 
+/// The boundary of the fixtures that are forms.
+pub(crate) const BOUNDARY: &str = "1f0b5a9c2d7e4c1a";
+
 /// The bytes of a fixture, as they are sent.
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

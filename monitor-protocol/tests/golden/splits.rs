@@ -4,7 +4,7 @@ use bytes::Bytes;
 use monitor_protocol::*;
 use proptest::prelude::*;
 
-use crate::reading::{bodies, call_of, fixture, framing_of, read_stream, streams};
+use crate::reading::{BOUNDARY, bodies, call_of, fixture, fixtures, framing_of, read_stream, streams};
 
 #[test]
 fn every_stream_split_at_every_byte_reads_the_same() {
@@ -195,6 +195,37 @@ fn edits_of_bodies_keep_every_other_byte() {
         }
         assert_eq!(edit(&body, &[]).unwrap(), body);
     }
+}
+
+/// A field of a form is edited as it stands, a string in an uploaded file of JSON lines as JSON.
+#[test]
+fn edits_of_forms_keep_every_other_byte() {
+    let mut edited_texts = 0;
+    for name in fixtures(".form") {
+        let call = call_of(&name);
+        let body = fixture(&name);
+        let read = |body: &[u8]| -> Vec<String> {
+            let request = read_request(&call, Some(BOUNDARY), body).unwrap();
+            let texts = request.texts.iter();
+            texts.map(|text| text.text().into_owned()).collect()
+        };
+        let before = read(&body);
+        let request = read_request(&call, Some(BOUNDARY), &body).unwrap();
+        for (at, text) in request.texts.iter().enumerate() {
+            let edits = [text.raw_spans().edit(0..before[at].len(), "\"é\n").unwrap()];
+            let edited = edit(&body, &edits).unwrap();
+            let (head, tail) = (&body[..text.span.start], &body[text.span.end..]);
+            assert!(
+                edited.starts_with(head) && edited.ends_with(tail),
+                "{name} text {at}"
+            );
+            let mut expected = before.clone();
+            "\"é\n".clone_into(&mut expected[at]);
+            assert_eq!(read(&edited), expected, "{name} text {at}");
+            edited_texts += 1;
+        }
+    }
+    assert!(edited_texts > 10, "{edited_texts}");
 }
 
 proptest! {

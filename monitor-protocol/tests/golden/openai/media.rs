@@ -2,9 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{call_of, fixture, read_fixture, usage};
-
-const BOUNDARY: &str = "1f0b5a9c2d7e4c1a";
+use crate::reading::{BOUNDARY, call_of, fixture, read_fixture, usage};
 
 fn texts(request: &Request<'_>) -> Vec<(Place, String)> {
     let texts = request.texts.iter();
