@@ -2,7 +2,7 @@
 //!
 //! Start, in order: limits, CA and roots, catalog, ledger, kernel programs, recorder, identity, workers, local API, listeners,
 //! heartbeat. What fails before the kernel programs are attached leaves no trace on the node. Where an agent runs already, this
-//! one takes over from it ([`takeover`]); the ledger is then opened last, so that its requests wait for milliseconds only.
+//! one takes over from it (`takeover`); the ledger is then opened last, so that its requests wait for milliseconds only.
 //!
 //! The end is the reverse: the programs are detached first, so that new connections go their own way, then the open ones are given
 //! time to finish. Where a policy is closed the programs stay instead, and are told that the agent is dead.

@@ -87,7 +87,7 @@ pub enum RequestPlan {
     /// Let it pass.
     Pass,
     /// There is none: it asks for a WebSocket whose messages are read. It passes without its offer of extensions, and the
-    /// upstream's consent makes it a [`websocket::Session`].
+    /// upstream's consent makes it a session.
     Handshake,
     /// Answer with this and read no further than the body's end.
     Refuse(Refusal),

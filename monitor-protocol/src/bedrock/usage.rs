@@ -38,7 +38,7 @@ pub(super) fn metrics(reader: &mut Reader<'_>) -> Result<Option<UsageCounters>> 
 /// Header fields of a whole answer of invoke that say what it cost, for models (Mistral, Cohere, gpt-oss) whose own
 /// documents do not. AWS's API reference does not list them (aws/aws-sdk-js-v3, issue 8172); Cohere's SDK reads them
 /// (cohere-python, `aws_client.py`), as does Vercel's, which tried it on the live service (vercel/ai, pull request 15973).
-/// The prompt is told without cached tokens, as in [`METRICS`].
+/// The prompt is told without cached tokens, as in the metrics of a stream.
 pub const USAGE_FIELDS: [&str; 4] = [
     "x-amzn-bedrock-input-token-count",
     "x-amzn-bedrock-output-token-count",
