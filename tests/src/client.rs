@@ -2,5 +2,6 @@
 //! threads, bytes in chosen pieces, broken bytes. They know nothing of the agent.
 
 pub(crate) mod connects;
+pub(crate) mod converse;
 pub(crate) mod replay;
 pub(crate) mod stress;

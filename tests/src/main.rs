@@ -54,6 +54,9 @@ enum Command {
     /// Send laid-down bytes (a workload of the suites).
     #[command(hide = true)]
     Replay(client::replay::Replay),
+    /// Converse over WebSocket over HTTP/2 (a workload of the suites).
+    #[command(hide = true)]
+    Converse(client::converse::Converse),
     /// Become a workload (used by the lab itself).
     #[command(hide = true)]
     Exec(lab::entry::Entry),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Connects(connects) => connects.run(),
         Command::Stress(stress) => stress.run(),
         Command::Replay(replay) => in_runtime(replay.run()),
+        Command::Converse(converse) => in_runtime(converse.run()),
         Command::Demo(demo) => in_runtime(until_ended(demo.run())),
         Command::Lab => in_runtime(until_ended(playground::run())),
         Command::Relay(relay) => relay.run(),

@@ -27,6 +27,7 @@ pub(super) fn plan(filter: Option<&str>) -> Plan {
     let sdks = [
         openai::python(),
         openai::node(),
+        openai::http2(),
         anthropic::python(),
         anthropic::node(),
         anthropic::vertex(),

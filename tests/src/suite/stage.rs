@@ -163,6 +163,14 @@ impl Stage {
             .trust(&self.trust))
     }
 
+    /// One of the lab's own clients.
+    pub(super) fn own(&self, name: &str, client: &str, arguments: &[&str]) -> Result<Launch> {
+        Ok(Launch::new(name, env::current_exe()?)
+            .args([client])
+            .args(arguments)
+            .trust(&self.trust))
+    }
+
     /// A program of the clients' Node directory, with their modules.
     pub(super) fn node(&self, name: &str, program: &str, arguments: &[&str]) -> Result<Launch> {
         let (_, clients) = clients()?;

@@ -276,3 +276,25 @@ pub(super) fn node() -> Sdk {
         ],
     }
 }
+
+/// A WebSocket over HTTP/2, which none of the SDKs speaks.
+pub(super) fn http2() -> Sdk {
+    let closed = |event| {
+        Some(Raised {
+            class: "Closed",
+            status: Some(1008),
+            event: Some(event),
+        })
+    };
+    Sdk {
+        name: "openai_http2",
+        program: Program::Own("converse"),
+        cases: vec![Case {
+            name: "responses_over_websocket",
+            operation: "responses",
+            over_budget: closed("insufficient_quota"),
+            blocked: closed("permission_error"),
+            ..CONVERSATION
+        }],
+    }
+}

@@ -28,6 +28,8 @@ pub(super) enum Program {
     Python(&'static str),
     /// With the clients' Node modules.
     Node(&'static str),
+    /// One of the lab's own.
+    Own(&'static str),
 }
 
 /// A way in which every call is made.
@@ -159,6 +161,7 @@ impl Program {
         match self {
             Self::Python(program) => stage.python(name, program, arguments),
             Self::Node(program) => stage.node(name, program, arguments),
+            Self::Own(client) => stage.own(name, client, arguments),
         }
     }
 }
