@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use anyhow::{Result, bail};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -95,6 +97,18 @@ impl Log {
         let mut found = self.containing(text);
         found.retain(|served| served.headers.iter().any(|(_, value)| value.contains(key)));
         found
+    }
+
+    /// Waits until this many requests with `text` have been received.
+    pub(crate) async fn wait_for(&self, text: &str, count: usize) -> Result<()> {
+        for _ in 0..1_200 {
+            if self.containing(text).len() >= count {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let received = self.containing(text).len();
+        bail!("{received} of {count} requests reached a provider")
     }
 
     /// Starts the record of a request whose body says which model and whether to stream.

@@ -37,7 +37,7 @@ async fn reload(stage: Arc<Stage>) -> Result<()> {
         let stage = Arc::clone(&stage);
         tokio::spawn(async move { stage.report(launch).await })
     };
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    stage.lab.log.wait_for("(reload)", 1).await?;
     let stricter = policies().policy("reloaded", "reload", "models: {allow: [\"claude-*\"]}");
     stage.agent().await.reload(&stage.lab, stricter).await?;
     let (truth, report) = running.await??;

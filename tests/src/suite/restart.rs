@@ -71,7 +71,7 @@ async fn killed(_: Arc<Stage>) -> Result<()> {
         .trust(&trust)
         .start(&lab)
         .await?;
-    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    lab.log.wait_for("(open)", 1).await?;
     agent.kill().await?;
     let (_, output) = open.finish().await?;
     let report: serde_json::Value =

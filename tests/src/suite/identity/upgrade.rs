@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -45,20 +44,6 @@ async fn reports(workload: Workload) -> Result<(u32, Vec<Value>)> {
     Ok((truth.pid, reports))
 }
 
-/// Waits until a provider has received this many requests with `text`.
-async fn served(lab: &Lab, text: &str, count: usize) -> Result<()> {
-    for _ in 0..1_200 {
-        if lab.log.containing(text).len() >= count {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    anyhow::bail!(
-        "{} of {count} requests reached a provider",
-        lab.log.containing(text).len()
-    )
-}
-
 async fn streams(_: Arc<Stage>) -> Result<()> {
     let lab = Lab::up().await?;
     let mut agent = Agent::start(&lab, "agent", AgentConfig::new()).await?;
@@ -73,7 +58,7 @@ async fn streams(_: Arc<Stage>) -> Result<()> {
         "x-lab-delay-ms=250",
     ];
     let open = openai(&lab, &agent, "streams", prompt, &slow).await?;
-    served(&lab, prompt, STREAMS).await?;
+    lab.log.wait_for(prompt, STREAMS).await?;
     // New connections all the while, one after the other.
     let others = "Write 3 words (meanwhile)";
     let meanwhile = openai(&lab, &agent, "meanwhile", others, &["--repeat", "30"]).await?;
@@ -137,7 +122,7 @@ async fn budget(_: Arc<Stage>) -> Result<()> {
         "x-lab-delay-ms=20",
     ];
     let open = openai(&lab, &agent, "limited", prompt, &slow).await?;
-    served(&lab, prompt, 3).await?;
+    lab.log.wait_for(prompt, 3).await?;
     let old = agent.succeed().await?;
     // The new agent's own requests meet what the old one holds.
     let more = "Write 300 words (more)";
@@ -186,7 +171,7 @@ async fn fails(_: Arc<Stage>) -> Result<()> {
         "x-lab-delay-ms=150",
     ];
     let open = openai(&lab, &agent, "streams", prompt, &slow).await?;
-    served(&lab, prompt, 20).await?;
+    lab.log.wait_for(prompt, 20).await?;
     // It gets as far as its own local API: somebody else has the address it is to listen on.
     agent.fail_to_succeed(&lab, AgentConfig::new()).await?;
     let (_, got) = reports(open).await?;
