@@ -8,15 +8,21 @@
 //! | weir | the agent, over a connection the kernel redirected: prompts scanned, tokens counted and budgeted |
 //! | weir, answers too | the same, with a rule that scans answers |
 //!
+//! The exchanges of every protocol follow, through upstream, relay and agent; then the decoders and readers by
+//! themselves, bulk data, and the kernel programs.
+//!
 //! Client, relay or agent, and upstream are processes or threads of their own; the CPU time of a lane is what the
 //! process in the middle used. A window in which a request failed is void.
 
 pub(crate) mod bulk;
 mod connects;
+mod exchange;
 mod lane;
 pub(crate) mod load;
 mod middle;
 mod nginx;
+mod protocols;
+mod readers;
 pub(crate) mod relay;
 mod report;
 mod upstream;
@@ -70,6 +76,7 @@ fn policies() -> AgentConfig {
             "load-answers",
             &rules("[prompt, response]"),
         )
+        .policy("exchanges", protocols::CGROUPS, &rules("[prompt]"))
         .policy("bulk", bulk::SPLICED, "match: all-tls")
 }
 
@@ -85,6 +92,12 @@ impl Bench {
         };
         let mut report = Report::default();
         let direct = lab.plan.v4(BENCH).to_string();
+
+        screen::note("bench: decoders and readers");
+        report.readings = readers::measure()?;
+        if report.readings.is_none() {
+            screen::note("bench: not started by cargo xtask, decoders and readers are left out");
+        }
 
         screen::note("bench: the upstream alone");
         let lane = Lane::new("upstream", &direct, lab.lab_bundle());
@@ -118,6 +131,9 @@ impl Bench {
         let lane = Lane::new("weir, answers too", BENCH.name, agent.trust(&lab)?).workload("load-answers");
         lane.measure(&lab, &plan, Some(&weir), &mut report).await?;
         report.check_inspected(&agent).await?;
+
+        screen::note("bench: the exchanges of every protocol");
+        report.protocols = protocols::measure(&lab, &agent).await?;
 
         screen::note("bench: bulk data, direct and spliced");
         report.throughput = bulk::measure(&lab, &weir).await?;

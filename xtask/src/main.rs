@@ -71,7 +71,12 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
         Some("bench") => {
             root::require("bench")?;
             packages::for_bench();
-            run(end_to_end::ready(&paths, "bench")?.arg("bench").args(arguments))
+            let mut bench = end_to_end::ready(&paths, "bench")?;
+            let throughput = measure::throughput(&paths)?;
+            run(bench
+                .env("WEIR_LAB_THROUGHPUT", throughput)
+                .arg("bench")
+                .args(arguments))
         }
         Some(other) => Err(Failure::new(format!("no such command here: {other}\n\n{USAGE}"))),
         None => Err(Failure::new(USAGE)),

@@ -1,13 +1,27 @@
-//! How far the estimates of other models' tokens are off: the same texts by Weir and by the publishers' vocabularies.
+//! Measurements by examples of the crates.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::packages;
-use crate::paths::Paths;
+use crate::paths::{Paths, cargo};
 use crate::step::{Failure, run, say};
 
+/// Builds the example that measures decoders and readers, for the bench to run; returns its path.
+pub(crate) fn throughput(paths: &Paths) -> Result<PathBuf, Failure> {
+    say("building the measurement of decoders and readers");
+    run(Command::new(cargo()).current_dir(&paths.root).args([
+        "build",
+        "--release",
+        "--quiet",
+        "--example",
+        "throughput",
+    ]))?;
+    Ok(paths.target.join("release/examples/throughput"))
+}
+
+/// How far the estimates of other models' tokens are off: the same texts by Weir and by the publishers' vocabularies.
 /// Installs the vocabularies under the target directory, counts with them, and compares.
 pub(crate) fn tokens(paths: &Paths) -> Result<(), Failure> {
     packages::for_node()?;

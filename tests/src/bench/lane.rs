@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStdout;
 
+use super::exchange::Exchange;
 use super::load::{Streams, Window};
 use super::middle::Middle;
 use super::report::{Figures, Report, StreamFigures};
@@ -16,6 +17,11 @@ use crate::lab::workload::Launch;
 
 /// How long the memory of a lane may take to fall back after the load.
 const SETTLE: Duration = Duration::from_millis(1500);
+
+/// Windows of one exchange, and how long they are: short, for there are many exchanges and three lanes each.
+const EXCHANGE_WINDOWS: usize = 3;
+const EXCHANGE_WINDOW_MS: u64 = 400;
+const EXCHANGE_WARM_UP_MS: u64 = 300;
 
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +37,8 @@ pub(super) struct Lane {
     name: &'static str,
     target: String,
     trust: PathBuf,
-    workload: &'static str,
+    workload: String,
+    outside: bool,
 }
 
 impl Lane {
@@ -46,13 +53,20 @@ impl Lane {
             name,
             target,
             trust,
-            workload: "load",
+            workload: "load".to_owned(),
+            outside: false,
         }
     }
 
     /// Runs the load as another workload, for which other policies hold.
-    pub(super) fn workload(mut self, name: &'static str) -> Self {
-        self.workload = name;
+    pub(super) fn workload(mut self, name: impl Into<String>) -> Self {
+        self.workload = name.into();
+        self
+    }
+
+    /// Runs the load where no agent sees it: for a lane without the agent while one runs.
+    pub(super) fn outside(mut self) -> Self {
+        self.outside = true;
         self
     }
 
@@ -77,12 +91,45 @@ impl Lane {
         Ok(())
     }
 
+    /// Measures one exchange, repeated.
+    pub(super) async fn exchange(
+        &self,
+        lab: &Lab,
+        exchange: &Exchange,
+        middle: Option<&Middle>,
+    ) -> Result<Figures> {
+        let (windows, window_ms) = (EXCHANGE_WINDOWS.to_string(), EXCHANGE_WINDOW_MS.to_string());
+        let warm_up_ms = EXCHANGE_WARM_UP_MS.to_string();
+        let load = [
+            ["--exchange", exchange.name],
+            // One: with more, the answers of 64 pieces queue for the upstream, and that is what would be timed.
+            ["--connections", "1"],
+            ["--windows", &windows],
+            ["--window-ms", &window_ms],
+            ["--warm-up-ms", &warm_up_ms],
+        ];
+        self.windows(lab, EXCHANGE_WINDOWS, &load.concat(), middle)
+            .await
+            .with_context(|| format!("{} of lane {}", exchange.name, self.name))
+    }
+
     async fn plain(&self, lab: &Lab, plan: &Plan, middle: Option<&Middle>) -> Result<Figures> {
         let (windows, window_ms) = (plan.windows.to_string(), plan.window_ms.to_string());
-        let mut load = self
-            .load(&["--windows", &windows, "--window-ms", &window_ms])?
-            .start(lab)
-            .await?;
+        let load = ["--windows", &windows, "--window-ms", &window_ms];
+        let mut figures = self.windows(lab, plan.windows, &load, middle).await?;
+        tokio::time::sleep(SETTLE).await;
+        figures.rss_after_kib = middle.map(Middle::rss_kib).transpose()?;
+        Ok(figures)
+    }
+
+    async fn windows(
+        &self,
+        lab: &Lab,
+        windows: usize,
+        load: &[&str],
+        middle: Option<&Middle>,
+    ) -> Result<Figures> {
+        let mut load = self.load(load)?.start(lab).await?;
         let mut lines = lines(&mut load.child)?;
         if lines.next_line().await?.is_none() {
             let (_, output) = load.finish().await?;
@@ -104,7 +151,7 @@ impl Lane {
                     .map(|(after, before)| after.saturating_sub(before)),
             );
             before = after;
-            if figures.windows() == plan.windows {
+            if figures.windows() == windows {
                 figures.rss_loaded_kib = middle.map(Middle::rss_kib).transpose()?;
             }
         }
@@ -114,8 +161,6 @@ impl Lane {
             "the load failed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        tokio::time::sleep(SETTLE).await;
-        figures.rss_after_kib = middle.map(Middle::rss_kib).transpose()?;
         Ok(figures)
     }
 
@@ -146,13 +191,14 @@ impl Lane {
     }
 
     fn load(&self, more: &[&str]) -> Result<Launch> {
-        let launch = Launch::new(self.workload, std::env::current_exe()?).args([
+        let launch = Launch::new(&self.workload, std::env::current_exe()?).args([
             "load",
             "--target",
             &self.target,
             "--name",
             BENCH.name,
         ]);
+        let launch = if self.outside { launch.outside() } else { launch };
         Ok(launch.args(["--trust"]).args([&self.trust]).args(more))
     }
 }

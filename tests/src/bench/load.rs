@@ -22,11 +22,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Connections of the plain lanes.
-const CONNECTIONS: usize = 10;
-/// Before the first window.
-const WARM_UP: Duration = Duration::from_millis(1500);
+use super::exchange::Exchange;
 
+/// Above the longest answer.
+const ANSWER_BYTES: usize = 64 * 1024;
 /// What every delta of the upstream holds.
 const DELTA: &[u8] = b"\"content\":\" stream\"";
 
@@ -48,6 +47,15 @@ pub(crate) struct Load {
     /// Length of a window.
     #[arg(long, default_value_t = 1000)]
     window_ms: u64,
+    /// Connections that send requests at once.
+    #[arg(long, default_value_t = 10)]
+    connections: usize,
+    /// Time before the first window, in milliseconds.
+    #[arg(long, default_value_t = 1500)]
+    warm_up_ms: u64,
+    /// Exchange to repeat instead of the plain request.
+    #[arg(long)]
+    exchange: Option<String>,
     /// Streams to hold at once instead of plain requests.
     #[arg(long)]
     streams: Option<usize>,
@@ -97,18 +105,26 @@ impl Load {
     }
 
     async fn plain(&self) -> Result<()> {
-        let request = self.request(false);
+        let exchange = self.exchange.as_deref().map(Exchange::named).transpose()?;
+        let request = match exchange {
+            Some(exchange) => Arc::new(exchange.request(&self.name)),
+            None => self.request(false),
+        };
+        let answer_bytes = exchange.map(|exchange| exchange.answer_bytes()).transpose()?;
         let tally = Arc::new(Mutex::new(Tally::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..self.connections {
             let mut stream = self.connect().await?;
             let (tally, stop, request) = (Arc::clone(&tally), Arc::clone(&stop), request.clone());
             tasks.push(tokio::spawn(async move {
-                let mut buffer = vec![0; 16 * 1024];
+                let mut buffer = vec![0; ANSWER_BYTES];
                 while !stop.load(Ordering::Relaxed) {
                     let began = Instant::now();
-                    let outcome = round(&mut stream, &request, &mut buffer).await;
+                    let outcome = match answer_bytes {
+                        Some(bytes) => exchange_once(&mut stream, &request, bytes, &mut buffer).await,
+                        None => round(&mut stream, &request, &mut buffer).await,
+                    };
                     let mut tally = tally.lock();
                     match outcome {
                         Ok(()) => tally
@@ -122,7 +138,7 @@ impl Load {
                 }
             }));
         }
-        tokio::time::sleep(WARM_UP).await;
+        tokio::time::sleep(Duration::from_millis(self.warm_up_ms)).await;
         say(&json!({"begin": true}))?;
         *tally.lock() = Tally::default();
         for _ in 0..self.windows {
@@ -255,6 +271,37 @@ async fn round(stream: &mut TlsStream<TcpStream>, request: &[u8], buffer: &mut [
         }
     }
     Ok(())
+}
+
+/// One exchange and the whole of its answer, whose body has `answer_bytes` bytes.
+async fn exchange_once(
+    stream: &mut TlsStream<TcpStream>,
+    request: &[u8],
+    answer_bytes: usize,
+    buffer: &mut [u8],
+) -> Result<()> {
+    stream.write_all(request).await?;
+    stream.flush().await?;
+    let (mut filled, mut body, mut chunked) = (0, None, false);
+    loop {
+        let read = stream.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
+        ensure!(read > 0, "closed");
+        filled += read;
+        let answer = buffer.get(..filled).unwrap_or_default();
+        if body.is_none()
+            && let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n")
+        {
+            let head = std::str::from_utf8(answer.get(..end).unwrap_or_default())?.to_ascii_lowercase();
+            ensure!(head.starts_with("http/1.1 200"), "refused");
+            (body, chunked) = (Some(end + 4), head.contains("transfer-encoding"));
+        }
+        if let Some(body) = body
+            && filled >= body + answer_bytes
+            && (!chunked || answer.ends_with(b"\r\n0\r\n\r\n"))
+        {
+            return Ok(());
+        }
+    }
 }
 
 /// One streamed answer: microseconds to the first delta, and between deltas.

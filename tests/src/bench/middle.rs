@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 use super::nginx;
@@ -14,9 +16,6 @@ use crate::lab::agent::Agent;
 use crate::lab::{Lab, entry};
 
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
-
-/// Clock ticks per second in `/proc/<pid>/stat`: fixed at 100 for user space on every architecture Linux runs on here.
-const TICKS_PER_S: u64 = 100;
 
 /// A process in the middle.
 pub(super) struct Middle {
@@ -65,7 +64,7 @@ impl Middle {
         command.arg(program).arg("-c").arg(&path);
         let mut middle = Self::start(command, listen).await?;
         // The work is done by the workers, children of the process that was started.
-        let procs = fs::read_to_string(lab.cgroup.child("nginx")?.path().join("cgroup.procs"))?;
+        let procs = fs::read_to_string(lab.outside.child("nginx")?.path().join("cgroup.procs"))?;
         middle.pids = procs.lines().filter_map(|pid| pid.parse().ok()).collect();
         Ok(Some(middle))
     }
@@ -98,21 +97,14 @@ impl Middle {
         self.listen.map(|listen| listen.to_string()).unwrap_or_default()
     }
 
-    /// User and system time so far.
+    /// User and system time so far, from the process's own clock: `/proc` has it in steps of 10 ms only.
     pub(super) fn cpu(&self) -> Result<Duration> {
-        let mut ticks = 0;
+        let mut cpu = Duration::ZERO;
         for pid in &self.pids {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-            // Fields 14 and 15; the second field is in parentheses and may hold spaces.
-            let (_, rest) = stat.rsplit_once(')').context("stat")?;
-            ticks += rest
-                .split(' ')
-                .skip(12)
-                .take(2)
-                .filter_map(|field| field.parse::<u64>().ok())
-                .sum::<u64>();
+            let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(*pid)?))?;
+            cpu += Duration::from(clock_gettime(clock)?);
         }
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
+        Ok(cpu)
     }
 
     /// Resident memory now.
@@ -130,12 +122,13 @@ impl Middle {
     }
 }
 
+/// A cgroup that no agent sees: a relay that runs beside the agent must not be redirected to it.
 fn in_cgroup(lab: &Lab, name: &str) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .arg(entry::SUBCOMMAND)
         .arg("--cgroup")
-        .arg(lab.cgroup.child(name)?.path())
+        .arg(lab.outside.child(name)?.path())
         .arg("--");
     command
         .stdin(Stdio::null())

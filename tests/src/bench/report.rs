@@ -10,6 +10,8 @@ use serde_json::json;
 use super::bulk::{SPLICED, Throughput};
 use super::connects::Connects;
 use super::load::{Streams, Window, percentile};
+use super::protocols::{self, Protocol};
+use super::readers::{self, Reading};
 use crate::lab::address::BENCH;
 use crate::lab::agent::Agent;
 
@@ -18,6 +20,8 @@ use crate::lab::agent::Agent;
 pub(super) struct Report {
     pub(super) lanes: Vec<Figures>,
     pub(super) streams: Vec<StreamFigures>,
+    pub(super) protocols: Vec<Protocol>,
+    pub(super) readings: Option<Vec<Reading>>,
     pub(super) throughput: Vec<Throughput>,
     pub(super) connects: Vec<Connects>,
     pub(super) idle_rss_kib: Option<u64>,
@@ -26,12 +30,12 @@ pub(super) struct Report {
 /// Median, least and greatest of the windows that count.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
+    pub(super) median: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
 }
 
-/// A lane of plain requests.
+/// A lane of requests, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     name: &'static str,
@@ -79,7 +83,28 @@ impl Figures {
         self.per_s.len() + self.void
     }
 
-    fn json(&self) -> serde_json::Value {
+    /// Windows that do not count.
+    pub(super) fn void(&self) -> usize {
+        self.void
+    }
+
+    /// Medians of the windows.
+    pub(super) fn p50_us(&self) -> Spread {
+        spread(&self.p50_us)
+    }
+
+    /// 99th percentiles of the windows.
+    pub(super) fn p99_us(&self) -> Spread {
+        spread(&self.p99_us)
+    }
+
+    /// CPU time a request of what is in the middle.
+    pub(super) fn cpu_us(&self) -> Spread {
+        spread(&self.cpu_us)
+    }
+
+    /// The lane as JSON.
+    pub(super) fn json(&self) -> serde_json::Value {
         json!({
             "lane": self.name, "windows": self.per_s.len(), "void_windows": self.void,
             "requests_per_s": spread(&self.per_s), "p50_us": spread(&self.p50_us), "p99_us": spread(&self.p99_us),
@@ -254,8 +279,10 @@ impl Report {
                 ]);
             }
         }
+        let protocols = protocols::table(&self.protocols);
+        let readers = readers::table(self.readings.as_deref().unwrap_or_default());
         format!(
-            "{plain}\n\n{streams}\n\n{bulk}\n\n{kernel}\n\nagent idle: {} MiB resident",
+            "{plain}\n\n{streams}\n\n{protocols}\n\n{readers}\n\n{bulk}\n\n{kernel}\n\nagent idle: {} MiB resident",
             mib(self.idle_rss_kib)
         )
     }
@@ -272,7 +299,8 @@ impl Report {
         let cores = std::thread::available_parallelism()?.get();
         Ok(serde_json::to_string_pretty(&json!({
             "machine": {"cores": cores, "kernel": kernel.trim()},
-            "plain": lanes, "streamed": streams, "bulk": self.throughput, "connect_hook": self.connects, "agent_idle_rss_kib": self.idle_rss_kib,
+            "plain": lanes, "streamed": streams, "exchanges": protocols::json(&self.protocols),
+            "readers": self.readings, "bulk": self.throughput, "connect_hook": self.connects, "agent_idle_rss_kib": self.idle_rss_kib,
         }))?)
     }
 }

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::exchange::{self, Exchange};
 use crate::lab::Lab;
 use crate::lab::address::BENCH;
 
@@ -35,6 +36,7 @@ pub(super) fn serve(lab: &Lab) -> Result<()> {
             })
             .collect::<Result<Vec<_>>>()
     })?;
+    let answers = Arc::new(Answers::new()?);
     let acceptor = TlsAcceptor::from(Arc::new(lab.authority.server_config(&[b"http/1.1"])?));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -44,7 +46,7 @@ pub(super) fn serve(lab: &Lab) -> Result<()> {
         .spawn(move || {
             runtime.block_on(async {
                 for listener in listeners {
-                    tokio::spawn(accept(listener, acceptor.clone()));
+                    tokio::spawn(accept(listener, acceptor.clone(), Arc::clone(&answers)));
                 }
                 std::future::pending::<()>().await;
             });
@@ -52,9 +54,8 @@ pub(super) fn serve(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-async fn accept(listener: std::net::TcpListener, acceptor: TlsAcceptor) -> Result<()> {
+async fn accept(listener: std::net::TcpListener, acceptor: TlsAcceptor, answers: Arc<Answers>) -> Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let answers = Arc::new(Answers::new());
     loop {
         let (stream, _) = listener.accept().await?;
         let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
@@ -69,16 +70,20 @@ async fn accept(listener: std::net::TcpListener, acceptor: TlsAcceptor) -> Resul
                     return anyhow::Ok(());
                 }
                 filled += read;
-                let Some(request) = buffer.get(..filled).filter(|request| is_whole(request)) else {
+                ensure!(filled < buffer.len(), "a request larger than any of the load's");
+                let request = buffer.get(..filled).unwrap_or_default();
+                let Some((head, body)) = whole(request)? else {
                     continue;
                 };
-                let streamed = contains(request, b"\"stream\":true");
+                let (exchange, streamed) = (Exchange::asked(head), contains(body, b"\"stream\":true"));
                 filled = 0;
-                if streamed {
-                    answers.stream(&mut tls).await?;
-                } else {
-                    tls.write_all(&answers.whole).await?;
-                    tls.flush().await?;
+                match exchange {
+                    Some(exchange) => answers.exchange(exchange, &mut tls).await?,
+                    None if streamed => answers.stream(&mut tls).await?,
+                    None => {
+                        tls.write_all(&answers.whole).await?;
+                        tls.flush().await?;
+                    }
                 }
             }
         });
@@ -90,10 +95,11 @@ struct Answers {
     head: Vec<u8>,
     delta: Vec<u8>,
     end: Vec<u8>,
+    exchanges: Vec<(&'static str, Vec<Vec<u8>>)>,
 }
 
 impl Answers {
-    fn new() -> Self {
+    fn new() -> Result<Self> {
         let completion = json!({
             "id": "chatcmpl-bench", "object": "chat.completion", "created": 1_760_000_000, "model": "gpt-4o-mini",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": "A weir measures and regulates a stream."},
@@ -112,13 +118,27 @@ impl Answers {
         };
         let delta = event(json!([{"index": 0, "delta": {"content": " stream"}, "finish_reason": null}]));
         let finish = event(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]));
-        Self {
+        let exchanges = exchange::ALL
+            .iter()
+            .map(|exchange| anyhow::Ok((exchange.name, exchange.answer_parts()?)));
+        Ok(Self {
             whole: [head, completion].concat().into_bytes(),
             head: b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
                 .to_vec(),
             delta,
             end: [finish, chunked("data: [DONE]\n\n"), b"0\r\n\r\n".to_vec()].concat(),
+            exchanges: exchanges.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Sends an exchange's answer as fast as the connection takes it, each part a record of its own.
+    async fn exchange(&self, exchange: Exchange, stream: &mut (impl AsyncWriteExt + Unpin)) -> Result<()> {
+        let parts = self.exchanges.iter().find(|(name, _)| *name == exchange.name);
+        for part in parts.map(|(_, parts)| parts).context("no answer")? {
+            stream.write_all(part).await?;
+            stream.flush().await?;
         }
+        Ok(())
     }
 
     async fn stream(&self, stream: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {
@@ -138,9 +158,20 @@ fn chunked(event: &str) -> Vec<u8> {
     format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()
 }
 
-/// Whether the load's request has come to its end: its body is one JSON object and nothing else ends in `}]}`.
-fn is_whole(request: &[u8]) -> bool {
-    request.ends_with(b"}]}")
+/// Head and body of the load's request, once it has come to its end.
+fn whole(request: &[u8]) -> Result<Option<(&str, &[u8])>> {
+    let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let (head, rest) = request.split_at(end);
+    let head = std::str::from_utf8(head)?;
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .context("a request without a length")?;
+    let length: usize = length.1.trim().parse()?;
+    Ok(rest.get(4..4 + length).map(|body| (head, body)))
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

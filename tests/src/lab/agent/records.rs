@@ -22,15 +22,22 @@ impl Records {
         Self { path }
     }
 
-    /// All records so far. The last line may still be being written.
+    /// All records so far.
     pub(crate) fn all(&self) -> Result<Vec<Value>> {
-        let text = match fs::read_to_string(&self.path) {
+        self.holding("")
+    }
+
+    /// The records so far whose line holds `text`: where there are too many to read them all. The last line may still be
+    /// being written.
+    pub(crate) fn holding(&self, text: &str) -> Result<Vec<Value>> {
+        let records = match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             read => read.with_context(|| format!("reading {}", self.path.display()))?,
         };
-        let whole = text.rfind('\n').map_or("", |end| text.split_at(end).0);
+        let whole = records.rfind('\n').map_or("", |end| records.split_at(end).0);
         whole
             .lines()
+            .filter(|line| line.contains(text))
             .map(|line| serde_json::from_str(line).with_context(|| format!("a record is not JSON: {line}")))
             .collect()
     }
