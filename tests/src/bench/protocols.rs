@@ -80,7 +80,7 @@ pub(super) fn table(protocols: &[Protocol]) -> Table {
         "p99",
         "weir p50 µs",
         "p99",
-        "relay CPU µs/exchange",
+        "relay CPU µs/exchange (min-max)",
         "weir (min-max)",
         "× relay",
         "void",
@@ -98,7 +98,7 @@ pub(super) fn table(protocols: &[Protocol]) -> Table {
         }
         let (floor, cpu) = (relay.cpu_us(), weir.cpu_us());
         row.extend([
-            format!("{:.1}", floor.median),
+            format!("{:.1} ({:.1}-{:.1})", floor.median, floor.min, floor.max),
             format!("{:.1} ({:.1}-{:.1})", cpu.median, cpu.min, cpu.max),
             format!("{:.2}", cpu.median / floor.median),
             (direct.void() + relay.void() + weir.void()).to_string(),
