@@ -30,6 +30,7 @@ mod edit;
 mod error;
 mod frame;
 mod gemini;
+mod image;
 mod json;
 mod literal;
 mod mcp;

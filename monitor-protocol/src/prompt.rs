@@ -1,6 +1,6 @@
 //! Counting a prompt: what to hand to a tokenizer, and what to add to its count.
 
-use crate::{Call, Certainty, Place, Request};
+use crate::{Call, Certainty, Place, Request, image};
 
 /// The plan for one request's prompt count:
 /// `overhead + Σ count(text.text()) for texts with text.counted + Σ count(line) for lines of extra`.
@@ -28,7 +28,29 @@ impl std::fmt::Debug for PromptCount {
 /// The plan for `request`, which was read from `body`.
 #[must_use]
 pub fn prompt_count(call: &Call, body: &[u8], request: &Request<'_>) -> PromptCount {
-    call.shape.shape().prompt_count(call, body, request)
+    let mut plan = call.shape.shape().prompt_count(call, body, request);
+    let model = request
+        .model
+        .as_deref()
+        .or(call.model.as_deref())
+        .unwrap_or_default();
+    add_images(&mut plan, model, request);
+    plan
+}
+
+/// Adds what images cost by the formulas of the model's family. Where that is all that a count of the texts lacks, nothing is
+/// hidden any more.
+fn add_images(plan: &mut PromptCount, model: &str, request: &Request<'_>) {
+    let mut counted = 0;
+    for image in &request.images {
+        if let Some(tokens) = image::tokens(model, image.size, image.low) {
+            plan.overhead = plan.overhead.saturating_add_unsigned(tokens);
+            counted += 1;
+        }
+    }
+    if counted > 0 && counted == request.attachments.total() && !request.hidden {
+        plan.certainty = Certainty::Estimated;
+    }
 }
 
 /// Tokens around a message and its role, near enough for any chat template.

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     Call, Edit, Literal, Operation, ReadError,
+    image::Image,
     json::{Kind, Reader},
 };
 
@@ -155,7 +156,8 @@ impl OutputLimit {
     }
 }
 
-/// Parts of a prompt that are no text. Their tokens are in no count.
+/// Parts of a prompt that are no text. Of images the tokens are counted where the provider publishes how; of others they are in
+/// no count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attachments {
     /// Images.
@@ -205,6 +207,8 @@ pub struct Request<'b> {
     pub texts: Vec<Text<'b>>,
     /// Parts that are no text.
     pub attachments: Attachments,
+    /// The images among them of which more is known than that they are there.
+    pub(crate) images: Vec<Image>,
     /// How many messages there are.
     pub messages: u32,
     /// How many messages name their author.
@@ -257,6 +261,7 @@ impl<'b> Request<'b> {
             choices: 1,
             texts: Vec::with_capacity(USUAL_TEXTS),
             attachments: Attachments::default(),
+            images: Vec::new(),
             messages: 0,
             names: 0,
             tool_calls: 0,
@@ -266,6 +271,12 @@ impl<'b> Request<'b> {
             tools: Vec::new(),
             insert_at: 0,
         }
+    }
+
+    /// Notes an image.
+    pub(crate) fn image(&mut self, image: Image) {
+        self.attachments.images = self.attachments.images.saturating_add(1);
+        self.images.push(image);
     }
 
     pub(crate) fn push(&mut self, literal: impl Into<Literal<'b>>, role: Role, place: Place, counted: bool) {

@@ -2,6 +2,7 @@
 
 use crate::{
     JsonError, Place, Request, Role,
+    image::{Image, Size},
     json::{Kind, Reader, Str},
     request::{any_key, schema_key, unknown_key},
 };
@@ -33,6 +34,7 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
     let mut kind = None;
     let mut has_source = false;
     let mut has_file = false;
+    let mut size = None;
     reader.object(|reader, key| {
         match &*key.text() {
             "type" => kind = reader.string()?.map(|kind| kind.text()),
@@ -49,7 +51,9 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
             }
             "source" => {
                 has_source = true;
-                has_file |= source(reader, request)?;
+                let (is_file, image) = source(reader, request)?;
+                has_file |= is_file;
+                size = size.or(image);
             }
             "name" | "tool_name" => push(reader, request, Place::ToolCall)?,
             "input" => request.push_all(reader, Place::ToolCall, true, any_key)?,
@@ -65,7 +69,7 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
     })?;
     let kind = kind.as_deref().unwrap_or_default();
     match kind {
-        "image" => request.attachments.images = request.attachments.images.saturating_add(1),
+        "image" => request.image(Image { size, low: false }),
         "container_upload" => request.attachments.files = request.attachments.files.saturating_add(1),
         "tool_use" | "server_tool_use" | "mcp_tool_use" => {
             request.tool_calls = request.tool_calls.saturating_add(1);
@@ -95,10 +99,10 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
 
 /// A source: `{"type": "text", "data": …}` is plain text, `{"type": "content", "content": …}` holds blocks, a
 /// search result's is a string; `base64`, `url` and `file` are no text, and `true` is returned for them.
-fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<bool> {
+fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<(bool, Option<Size>)> {
     if reader.peek()? != Kind::Object {
         push(reader, request, Place::Document)?;
-        return Ok(false);
+        return Ok((false, None));
     }
     let mut is_text = false;
     let mut is_file = false;
@@ -132,8 +136,10 @@ fn source<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<bool
         for string in data {
             request.push(string, Role::Unstated, Place::Document, true);
         }
+        return Ok((false, None));
     }
-    Ok(is_file && !is_text)
+    let size = data.first().and_then(|data| Size::of_base64(&data.text()));
+    Ok((is_file, size))
 }
 
 /// Lists the next value's strings.

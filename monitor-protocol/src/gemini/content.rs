@@ -3,6 +3,7 @@
 use super::key::camel;
 use crate::{
     JsonError, Place, Request, Role,
+    image::{Image, Size},
     json::{Kind, Reader, Str},
     request::{any_key, unknown_key},
 };
@@ -145,19 +146,29 @@ pub(super) fn function_response<'b>(reader: &mut Reader<'b>, request: &mut Reque
 
 /// A medium: `Blob` or `FileData`. Its name is read by the model; its data is base64, its address a reference.
 pub(super) fn blob<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
-    let mut kind = None;
+    let (mut kind, mut data) = (None, None);
     reader.object(|reader, key| match &*camel(&key) {
         "mimeType" => {
             kind = reader.string()?.map(|kind| kind.text());
             Ok(())
         }
+        "data" => {
+            data = reader.string()?;
+            Ok(())
+        }
         "displayName" => string(reader, request, Role::Unstated, Place::Document),
         _ => reader.skip().map(drop),
     })?;
+    let kind = kind.as_deref().unwrap_or_default();
+    if kind.starts_with("image/") {
+        let size = data.and_then(|data| Size::of_base64(&data.text()));
+        request.image(Image { size, low: false });
+        return Ok(());
+    }
     let attachments = &mut request.attachments;
-    let count = match kind.as_deref().unwrap_or_default() {
+    let count = match kind {
         // A video is images and a clip; there is one count for both.
-        kind if kind.starts_with("image/") || kind.starts_with("video/") => &mut attachments.images,
+        kind if kind.starts_with("video/") => &mut attachments.images,
         kind if kind.starts_with("audio/") => &mut attachments.audio,
         _ => &mut attachments.files,
     };

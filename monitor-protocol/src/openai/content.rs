@@ -1,7 +1,10 @@
 //! The content of a message in a request: the same parts in chat completions, responses and realtime.
 
+use std::borrow::Cow;
+
 use crate::{
     JsonError, Place, Request, Role,
+    image::{Image, Size},
     json::{Kind, Reader},
     request::{KeyUse, unknown_key},
 };
@@ -40,6 +43,7 @@ pub(super) fn content<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, pl
 /// `types/responses/response_input_content_param.py`, `types/realtime/realtime_conversation_item_user_message.py`.
 fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -> Result<()> {
     let attachments = request.attachments;
+    let (mut has_image, mut low, mut url) = (false, false, None);
     reader.object(|reader, key| {
         match &*key.text() {
             // A document's, a query's.
@@ -49,10 +53,15 @@ fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) ->
             }
             // Mistral's thinking part: a list of text parts.
             "thinking" => request.push_all(reader, Place::Reasoning, true, part_key)?,
-            "image_url" | "image" | "video_url" => {
+            "image_url" => {
+                has_image = true;
+                url = image_url(reader, &mut low)?;
+            }
+            "image" | "video_url" => {
                 request.attachments.images = request.attachments.images.saturating_add(1);
                 reader.skip()?;
             }
+            "detail" => low |= is_low(reader)?,
             // Base64 data in any of them.
             "input_audio" | "audio_url" | "audio" => {
                 request.attachments.audio = request.attachments.audio.saturating_add(1);
@@ -79,7 +88,6 @@ fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) ->
             "type"
             | "cache_control"
             | "prompt_cache_breakpoint"
-            | "detail"
             | "logprobs"
             | "encrypted_content"
             | "outcome" => {
@@ -89,11 +97,39 @@ fn part<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) ->
         }
         Ok(())
     })?;
+    if has_image {
+        let size = url.as_deref().and_then(Size::of_data_url);
+        request.image(Image { size, low });
+    }
     // An image may name a `file_id` as well: one attachment, not two.
     if request.attachments.images > attachments.images {
         request.attachments.files = attachments.files;
     }
     Ok(())
+}
+
+/// `image_url`: the URL, or an object with it and the detail that is asked for.
+fn image_url<'b>(reader: &mut Reader<'b>, low: &mut bool) -> Result<Option<Cow<'b, str>>> {
+    if reader.peek()? != Kind::Object {
+        return Ok(reader.string()?.map(|url| url.text()));
+    }
+    let mut url = None;
+    reader.object(|reader, key| match &*key.text() {
+        "url" => {
+            url = reader.string()?.map(|url| url.text());
+            Ok(())
+        }
+        "detail" => {
+            *low |= is_low(reader)?;
+            Ok(())
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    Ok(url)
+}
+
+fn is_low(reader: &mut Reader<'_>) -> Result<bool> {
+    Ok(reader.string()?.is_some_and(|detail| detail.text() == "low"))
 }
 
 fn part_key(key: &str) -> KeyUse {

@@ -103,3 +103,52 @@ fn anthropic_is_always_an_estimate() {
         (Certainty::Estimated, 6)
     );
 }
+
+/// A picture of 1024 by 1024 pixels, as far as its size is told.
+const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAYAAAA=";
+
+#[test]
+fn images_cost_what_the_formula_of_the_model_says() {
+    let openai = |model: &str, image: &str| {
+        format!(
+            r#"{{"model":"{model}","messages":[{{"role":"user","content":[{{"type":"text","text":"a b"}},{{"type":"image_url","image_url":{image}}}]}}]}}"#
+        )
+    };
+    let data = format!(r#"{{"url":"data:image/png;base64,{PICTURE}"}}"#);
+    let low = r#"{"url":"https://example.com/a.png","detail":"low"}"#;
+    let remote = r#"{"url":"https://example.com/a.png"}"#;
+    let anthropic = format!(
+        r#"{{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{{"role":"user","content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{PICTURE}"}}}}]}}]}}"#
+    );
+    let gemini = format!(
+        r#"{{"contents":[{{"parts":[{{"text":"a"}},{{"inlineData":{{"mimeType":"image/png","data":"{PICTURE}"}}}}]}}]}}"#
+    );
+    let call = Call::new(Api::OpenAi, Operation::ChatCompletions);
+    let of = |call: &Call, body: &str| {
+        let request = read_request(call, None, body.as_bytes()).unwrap();
+        let plan = prompt_count(call, body.as_bytes(), &request);
+        (plan.overhead, plan.certainty)
+    };
+    let text = 3 + 1 + 3;
+    assert_eq!(
+        of(&call, &openai("gpt-4o", &data)),
+        (text + 765, Certainty::Estimated)
+    );
+    assert_eq!(
+        of(&call, &openai("gpt-4o", low)),
+        (text + 85, Certainty::Estimated)
+    );
+    assert_eq!(
+        of(&call, &openai("gpt-4o", remote)),
+        (text, Certainty::UnderEstimate)
+    );
+    assert_eq!(
+        of(&call, &openai("unknown", &data)),
+        (text, Certainty::UnderEstimate)
+    );
+    let messages = Call::new(Api::Anthropic, Operation::Messages);
+    assert_eq!(of(&messages, &anthropic), (4 + 37 * 37, Certainty::Estimated));
+    let model = Some("gemini-2.5-flash".to_owned());
+    let generate = Call::new(Api::Gemini, Operation::GenerateContent).with_model(model);
+    assert_eq!(of(&generate, &gemini), (1 + 4 * 258, Certainty::Estimated));
+}
