@@ -76,6 +76,10 @@ impl Shape for Bedrock {
         }
     }
 
+    fn status(&self, call: &Call, reason: &RefusalReason) -> u16 {
+        refusal::status(call, reason)
+    }
+
     fn error_document(&self, _call: &Call, reason: &RefusalReason) -> Vec<u8> {
         refusal::error_document(reason)
     }

@@ -201,7 +201,7 @@ pub fn refuse(call: &Call, reason: &RefusalReason) -> Refusal {
         headers.push((name, value.to_owned()));
     }
     Refusal {
-        status: reason.status(),
+        status: shape.status(call, reason),
         headers,
         body: shape.error_document(call, reason),
     }

@@ -41,6 +41,11 @@ pub(crate) trait Shape: Sync {
     /// [`ReadError`] when the frame's data is not what the operation's streams carry.
     fn read_event<'e>(&self, call: &Call, frame: &'e Frame) -> Result<StreamEvent<'e>, ReadError>;
 
+    /// The HTTP status of a refusal, where the SDKs go by another than is usual.
+    fn status(&self, _call: &Call, reason: &RefusalReason) -> u16 {
+        reason.status()
+    }
+
     /// The provider's error document for `reason`.
     fn error_document(&self, call: &Call, reason: &RefusalReason) -> Vec<u8>;
 

@@ -153,7 +153,11 @@ impl SseDecoder {
                 return Ok(Some(SseEvent::parse(self.pending.take(run))));
             }
             let end = self.lines.find_end(chunk);
-            if carried + end.unwrap_or(chunk.len()) > self.limit_bytes {
+            // The LF of a CRLF that ends the event may come in a later chunk: it does not count, whatever the split.
+            let counted = end.map_or(chunk.len(), |end| {
+                end - usize::from(chunk.get(..end).is_some_and(|event| event.ends_with(b"\r\n")))
+            });
+            if carried + counted > self.limit_bytes {
                 self.failed = true;
                 break;
             }

@@ -348,7 +348,7 @@ fn a_refusal_is_an_exception_of_the_service() {
         retry_after_s: Some(60),
     };
     for (reason, status, exception) in [
-        (budget, 429, "ServiceQuotaExceededException"),
+        (budget.clone(), 400, "ServiceQuotaExceededException"),
         (
             RefusalReason::Policy { name: "p".into() },
             403,
@@ -364,6 +364,12 @@ fn a_refusal_is_an_exception_of_the_service() {
         let document: serde_json::Value = serde_json::from_slice(&refusal.body).unwrap();
         assert_eq!(document["message"], reason.to_string());
     }
+    let invoke = Call::new(Api::Bedrock, Operation::InvokeModel);
+    assert_eq!(
+        refuse(&invoke, &budget).status,
+        429,
+        "Anthropic's client goes by it"
+    );
 }
 
 #[test]

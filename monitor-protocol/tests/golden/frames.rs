@@ -278,3 +278,26 @@ proptest! {
         prop_assert_eq!(String::from_utf8(edited).unwrap(), format!("[{}\n]\n", expected.join(separator)));
     }
 }
+
+/// Found by fuzzing: an event as long as the limit, whose last CRLF a split cuts in two.
+#[test]
+fn a_split_in_the_last_line_end_does_not_move_the_limit() {
+    let event = b"data: 1\r\n\r\n";
+    let within = event.len() - 1;
+    for cut in 1..event.len() {
+        for (limit_bytes, fits) in [(within, true), (within - 1, false)] {
+            let mut decoder = FrameDecoder::with_limit(Framing::Sse, limit_bytes);
+            let mut read = Ok(());
+            for part in [&event[..cut], &event[cut..]] {
+                decoder.push(Bytes::copy_from_slice(part));
+                while let Some(frame) = decoder.next().transpose() {
+                    read = read.and(frame.map(drop));
+                    if read.is_err() {
+                        break;
+                    }
+                }
+            }
+            assert_eq!(read.is_ok(), fits, "cut at {cut}, limit {limit_bytes}");
+        }
+    }
+}

@@ -11,9 +11,7 @@ use crate::provider::log_contains;
 use crate::suite::runner::Test;
 use crate::suite::stage::Stage;
 
-/// What most calls of boto3 have in common. By its default a client makes two more attempts where a 429 has an exception
-/// that the operation's model does not list (botocore, `retries/standard.py`, `ThrottlingStatusCodeChecker`): this one is
-/// listed for `InvokeModel` and not for `Converse`.
+/// What most calls of boto3 have in common.
 const BEDROCK: Case = Case {
     name: "",
     arguments: &["converse"],
@@ -24,10 +22,10 @@ const BEDROCK: Case = Case {
     tokens: Tokens::Told,
     over_budget: Some(Raised {
         class: "ServiceQuotaExceededException",
-        status: Some(429),
+        status: Some(400),
         event: None,
     }),
-    attempts: 3,
+    attempts: 1,
     turns: None,
     blocked: Some(Raised {
         class: "AccessDeniedException",
@@ -39,8 +37,11 @@ const BEDROCK: Case = Case {
 /// The shapes of the models themselves.
 const INVOKE: Case = Case {
     operation: "invoke_model",
-    attempts: 1,
-    turns: None,
+    over_budget: Some(Raised {
+        class: "ServiceQuotaExceededException",
+        status: Some(429),
+        event: None,
+    }),
     ..BEDROCK
 };
 
