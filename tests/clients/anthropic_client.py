@@ -60,8 +60,8 @@ async def messages_asynchronously(client, options, answer):
 
 
 Program(
-    connect=lambda options: anthropic.Anthropic(api_key=options.key),
-    connect_asynchronously=lambda options: anthropic.AsyncAnthropic(api_key=options.key),
+    connect=lambda options: anthropic.Anthropic(api_key=options.key, base_url=options.base_url),
+    connect_asynchronously=lambda options: anthropic.AsyncAnthropic(api_key=options.key, base_url=options.base_url),
     commands={"count_tokens": count_tokens, "messages": messages},
     asynchronous={"messages": messages_asynchronously},
     defaults={"model": "claude-sonnet-5-5", "key": "sk-ant-lab-secret-7f3a", "max_tokens": 4096},

@@ -32,7 +32,7 @@ pub(crate) use log::{Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
 use crate::lab::address::{
-    ANTHROPIC, AddressPlan, BEDROCK, BENCH, BULK, COHERE, DEAD, GEMINI, Host, MCP, OLLAMA, ORDINARY,
+    ANTHROPIC, AddressPlan, BEDROCK, BENCH, BULK, COHERE, DEAD, GEMINI, Host, LLAMA, MCP, OLLAMA, ORDINARY,
     ORDINARY_ALONE, SCRIPTED, TGI, VERTEX, every_host,
 };
 use crate::lab::authority::Authority;
@@ -159,7 +159,7 @@ impl Providers {
 /// One host for every address that these servers listen on: the dead one's, the bench's and the MCP server's are not theirs.
 fn served() -> Vec<Host> {
     let mut hosts: Vec<Host> = every_host()
-        .filter(|host| ![DEAD, BENCH, BULK, MCP].contains(host))
+        .filter(|host| ![DEAD, BENCH, BULK, LLAMA, MCP].contains(host))
         .collect();
     hosts.sort_by_key(|host| host.number);
     hosts.dedup_by_key(|host| host.number);

@@ -11,6 +11,7 @@ mod identity;
 mod operate;
 mod privacy;
 mod protocols;
+mod real;
 mod restart;
 mod runner;
 mod sdk;
@@ -50,7 +51,8 @@ impl Suite {
                 at_once: 1,
             },
             "protocols" => protocols::plan(self.filter.as_deref()),
-            other => bail!("no suite named {other}; there are: main, identity, protocols"),
+            "real" => real::plan(),
+            other => bail!("no suite named {other}; there are: main, identity, protocols, real"),
         };
         plan.run(self.filter.as_deref()).await
     }

@@ -13,20 +13,43 @@ const PYTHON_MINOR_AT_LEAST: u32 = 11;
 /// Newest Python whose name is tried; `python3` itself is tried first.
 const PYTHON_MINOR_AT_MOST: u32 = 15;
 
-/// Makes the environment if it is missing or out of date, and returns its Python.
+/// What the end-to-end clients import, of the packages in `requirements.txt`.
+const SDKS: [&str; 2] = ["openai", "anthropic"];
+
+/// Makes the clients' environment if it is missing or out of date, and returns its Python.
 pub(crate) fn ready(paths: &Paths) -> Result<PathBuf, Failure> {
-    let lock_file = paths.root.join("tests/clients/requirements.txt");
+    environment(
+        paths,
+        "clients",
+        "requirements.txt",
+        &SDKS,
+        &["--only-binary", ":all:"],
+    )
+}
+
+/// Makes the environment `name` of the packages in a lock file beside the clients, if it is missing, out of date or does
+/// not import `modules`, and returns its Python. `pip_options` are for its installation.
+pub(crate) fn environment(
+    paths: &Paths,
+    name: &str,
+    lock_file: &str,
+    modules: &[&str],
+    pip_options: &[&str],
+) -> Result<PathBuf, Failure> {
+    let lock_file = paths.root.join("tests/clients").join(lock_file);
     let lock = fs::read_to_string(&lock_file)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", lock_file.display())))?;
-    let environment = paths.target.join("clients");
+    let environment = paths.target.join(name);
     let python = environment.join("bin/python");
     // The lock file itself is the stamp: written last, so that a half-made environment never counts.
     let stamp = environment.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) && works(&python) {
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) && imports(&python, modules) {
         return Ok(python);
     }
     let base = base_python()?;
-    say("making the Python environment of the end-to-end clients");
+    say(&format!(
+        "making the Python environment `{name}` of the end-to-end tests"
+    ));
     if environment.exists() {
         fs::remove_dir_all(&environment)
             .map_err(|error| Failure::new(format!("cannot remove {}: {error}", environment.display())))?;
@@ -38,16 +61,9 @@ pub(crate) fn ready(paths: &Paths) -> Result<PathBuf, Failure> {
     }
     capture(
         Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--require-hashes",
-                "--only-binary",
-                ":all:",
-                "-r",
-            ])
+            .args(["-m", "pip", "install", "--quiet", "--require-hashes"])
+            .args(pip_options)
+            .arg("-r")
             .arg(&lock_file),
     )?;
     fs::write(&stamp, lock)
@@ -72,6 +88,7 @@ fn base_python() -> Result<PathBuf, Failure> {
     )))
 }
 
-fn works(python: &Path) -> bool {
-    capture(Command::new(python).args(["-c", "import openai, anthropic"])).is_ok()
+fn imports(python: &Path, modules: &[&str]) -> bool {
+    let line = format!("import {}", modules.join(", "));
+    capture(Command::new(python).args(["-c", &line])).is_ok()
 }

@@ -7,6 +7,7 @@ mod clients;
 mod end_to_end;
 mod fuzz;
 mod kernel;
+mod llama;
 mod machine;
 mod measure;
 mod node;

@@ -24,6 +24,8 @@ const RUNTIMES: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),
     ("debootstrap", "debootstrap"),
 ];
+/// What building a C++ program needs.
+const BUILDING: [(&str, &str); 2] = [("g++", "g++"), ("make", "make")];
 /// What JavaScript needs.
 const NODE: [(&str, &str); 2] = [("node", "nodejs"), ("npm", "npm")];
 /// Where programs are that are not on every user's path: daemons, and helpers of podman.
@@ -34,6 +36,11 @@ const TRIES: u32 = 3;
 /// Installs what the lab needs and this machine has not.
 pub(crate) fn for_lab() -> Result<(), Failure> {
     all_of(&LAB)
+}
+
+/// Installs a C++ compiler.
+pub(crate) fn for_building() -> Result<(), Failure> {
+    all_of(&BUILDING)
 }
 
 /// Installs Node.js and npm.

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::end_to_end;
 use crate::kernel;
+use crate::llama;
 use crate::machine;
 use crate::node;
 use crate::packages;
@@ -76,6 +77,11 @@ fn suite(paths: &Paths, name: &str, filter: &[String], sum: &mut Sum) -> Result<
     if name == "identity" {
         packages::for_containers()?;
         lab.env("WEIR_LAB_MACHINE", machine::ready(paths)?);
+    }
+    if name == "real" {
+        let llama = llama::ready(paths)?;
+        lab.env("WEIR_LAB_LLAMA_SERVER", llama.server)
+            .env("WEIR_LAB_LLAMA_MODEL", llama.model);
     }
     say(&format!("running the end-to-end suite {name}"));
     counted(lab.args(["suite", name]).args(filter), sum)

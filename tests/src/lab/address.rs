@@ -128,6 +128,12 @@ pub(crate) const BENCH: Host = Host {
     number: 70,
     cnames: &[],
 };
+/// A real inference server, over HTTP without TLS; nothing listens for it but in the suite that starts it.
+pub(crate) const LLAMA: Host = Host {
+    name: "llama.models.test",
+    number: 95,
+    cnames: &[],
+};
 /// An ordinary site at an address of its own.
 pub(crate) const ORDINARY_ALONE: Host = Host {
     name: "alone.example.test",
@@ -181,7 +187,7 @@ pub(crate) const ROUTES: [Host; 24] = {
 };
 
 /// Hosts with a name in the lab's DNS, beside [`ROUTES`].
-pub(crate) const HOSTS: [Host; 21] = [
+pub(crate) const HOSTS: [Host; 22] = [
     OPENAI,
     AZURE,
     ANTHROPIC,
@@ -203,6 +209,7 @@ pub(crate) const HOSTS: [Host; 21] = [
     DEAD,
     BENCH,
     BULK,
+    LLAMA,
 ];
 
 /// Every host with a name in the lab's DNS.
