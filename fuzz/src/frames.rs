@@ -125,7 +125,13 @@ fn check_edit(framing: Framing, frame: &Frame, is_first: bool, choice: u8) {
     let mut decoder = decoder_before(framing, frame, is_first);
     decoder.push(edited);
     let mut read = None;
-    while let Some(frame) = decoder.next().unwrap().or_else(|| decoder.finish()) {
+    loop {
+        // The edit is of any bytes and not of a string's: it may have made the payload a chunk that is none.
+        let next = match decoder.next() {
+            Err(FrameError::Chunk) if framing == Framing::EventStream => return,
+            next => next.unwrap().or_else(|| decoder.finish()),
+        };
+        let Some(frame) = next else { break };
         if !frame.data().is_empty() {
             read = Some(frame);
         }

@@ -21,7 +21,7 @@ use monitor_common::dns::MAX_MESSAGE_BYTES;
 
 use crate::count::count;
 use crate::maps::DNS_SCRATCH;
-use crate::scratch::{INDEX_MASK, Scratch, unknown};
+use crate::scratch::Scratch;
 
 /// Bytes of the header (RFC 1035 section 4.1.1).
 const HEADER_BYTES: u32 = 12;

@@ -4,7 +4,7 @@ use aya_ebpf::programs::SkBuffContext;
 use monitor_common::dns::MAX_NAME_BYTES;
 
 use crate::maps::{HELLO_DEPTH, HELLO_SCRATCH};
-use crate::scratch::{INDEX_MASK, SCRATCH_BYTES, Scratch, hash_suffixes, look_up, unknown};
+use crate::scratch::{SCRATCH_BYTES, Scratch, hash_suffixes, look_up, unknown};
 
 /// Packets leave in processes, which interrupts and other processes can put aside to send their own: so many at a time
 /// on one processor, and more are not read.
