@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{fixture, read_fixture, usage};
+use crate::reading::{answer_texts, fixture, read_fixture, request_texts, usage};
 
 const MESSAGES: Call = Call::new(Api::Anthropic, Operation::Messages);
 
@@ -104,11 +104,7 @@ fn whole_response() {
         usage(2095, 1500, 500, 103, 400).unwrap()
     );
     assert_eq!(response.finish, Some(Finish::ToolCalls));
-    let texts: Vec<_> = response
-        .texts
-        .iter()
-        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
-        .collect();
+    let texts = answer_texts(&response);
     let text = |part, index, text: &str| (part, index, text.to_owned());
     assert_eq!(
         texts,
@@ -136,11 +132,7 @@ fn error_body() {
 fn every_text_of_a_request() {
     let body = fixture("anthropic/messages/request_full.json");
     let request = read_request(&MESSAGES, None, &body).unwrap();
-    let texts: Vec<_> = request
-        .texts
-        .iter()
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect();
+    let texts = request_texts(&request);
     let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(

@@ -2,7 +2,9 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{Reading, call_of, fixture, framing_of, read_fixture, read_stream, usage};
+use crate::reading::{
+    Reading, call_of, fixture, framing_of, read_fixture, read_stream, request_texts, usage,
+};
 
 type Told = (Part, u32, String);
 
@@ -127,11 +129,7 @@ fn every_text_of_a_converse_request() {
         RequestLine::post("/model/eu.amazon.nova-pro-v1%3A0/converse-stream"),
     );
     let request = read_request(&call, None, &body).unwrap();
-    let texts: Vec<_> = request
-        .texts
-        .iter()
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect();
+    let texts = request_texts(&request);
     let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{call_of, fixture, read_fixture, usage};
+use crate::reading::{call_of, fixture, read_fixture, request_texts, usage};
 
 type Told = (Part, u32, String);
 
@@ -134,11 +134,7 @@ fn embeddings_without_completion_tokens() {
 fn every_text_of_a_request() {
     let body = fixture("cohere/chat/request_full.json");
     let request = read_request(&call_of("cohere/chat/x"), None, &body).unwrap();
-    let texts: Vec<_> = request
-        .texts
-        .iter()
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect();
+    let texts = request_texts(&request);
     let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
@@ -179,11 +175,7 @@ fn every_text_of_a_request() {
 fn every_text_of_a_version_1_request() {
     let body = fixture("cohere/chat/request_v1.json");
     let request = read_request(&call_of("cohere/chat/x"), None, &body).unwrap();
-    let texts: Vec<_> = request
-        .texts
-        .iter()
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect();
+    let texts = request_texts(&request);
     let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{fixture, read_fixture, usage};
+use crate::reading::{answer_texts, fixture, read_fixture, usage};
 
 const GENERATE: Call = Call::new(Api::Gemini, Operation::GenerateContent);
 
@@ -193,11 +193,7 @@ fn whole_response() {
     );
     assert_eq!(response.finish, Some(Finish::Stop));
     assert_eq!(response.echoes.len(), 1);
-    let texts: Vec<_> = response
-        .texts
-        .iter()
-        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
-        .collect();
+    let texts = answer_texts(&response);
     let text = |part, index, text: &str| (part, index, text.to_owned());
     assert_eq!(
         texts,

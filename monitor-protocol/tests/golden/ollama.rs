@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{call_of, fixture, read_fixture, usage};
+use crate::reading::{answer_texts, call_of, fixture, read_fixture, request_texts, usage};
 
 #[test]
 fn chat_stream() {
@@ -53,11 +53,7 @@ fn whole_responses() {
     let name = "ollama/chat/response.json";
     let body = fixture(name);
     let response = read_response(&call_of(name), &body).unwrap();
-    let texts: Vec<_> = response
-        .texts
-        .iter()
-        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
-        .collect();
+    let texts = answer_texts(&response);
     let text = |part, index, text: &str| (part, index, text.to_owned());
     assert_eq!(
         texts,
@@ -107,11 +103,7 @@ fn embeddings_without_completion_tokens() {
 fn every_text_of_a_request() {
     let body = fixture("ollama/chat/request_full.json");
     let request = read_request(&call_of("ollama/chat/x"), None, &body).unwrap();
-    let texts: Vec<_> = request
-        .texts
-        .iter()
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect();
+    let texts = request_texts(&request);
     let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(

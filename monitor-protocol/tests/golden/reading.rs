@@ -210,3 +210,19 @@ pub(crate) const fn usage(
         reasoning,
     })
 }
+
+/// Every text of a request, in its order, with its role and place.
+pub(crate) fn request_texts(request: &Request<'_>) -> Vec<(Role, Place, String)> {
+    let texts = request.texts.iter();
+    texts
+        .map(|text| (text.role, text.place, text.text().into_owned()))
+        .collect()
+}
+
+/// Every text of a whole answer, in its order, with its part and index.
+pub(crate) fn answer_texts(response: &Response<'_>) -> Vec<(Part, u32, String)> {
+    let texts = response.texts.iter();
+    texts
+        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
+        .collect()
+}

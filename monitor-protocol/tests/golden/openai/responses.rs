@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{fixture, read_fixture, usage};
+use crate::reading::{answer_texts, fixture, read_fixture, request_texts, usage};
 
 const RESPONSES: Call = Call::new(Api::OpenAi, Operation::Responses);
 
@@ -110,11 +110,7 @@ fn whole_response() {
         usage(12, 64, 10, 42, 32).unwrap()
     );
     assert!(response.usage_raw.unwrap().contains("\"input_tokens\": 86"));
-    let texts: Vec<_> = response
-        .texts
-        .iter()
-        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
-        .collect();
+    let texts = answer_texts(&response);
     assert_eq!(
         texts[0],
         (Part::Reasoning, index(0, 2048), "Thinking hard".into())
@@ -137,11 +133,7 @@ fn whole_response() {
 fn every_item_of_a_request() {
     let body = fixture("openai/responses/request_full.json");
     let request = read_request(&RESPONSES, None, &body).unwrap();
-    let texts: Vec<_> = request
-        .texts
-        .iter()
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect();
+    let texts = request_texts(&request);
     let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
