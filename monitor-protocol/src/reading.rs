@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     Delta, Finish, JsonError, Part, ReadError, Response, ResponseText, StreamEvent, UsageCounters,
-    json::{Kind, Reader, Str},
+    json::{self, Kind, Reader, Str},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
@@ -44,14 +44,8 @@ impl<'b> Reading<'b> {
         mut member: impl FnMut(&mut Self, &mut Reader<'b>, &str) -> Result<()>,
     ) -> std::result::Result<Self, ReadError> {
         let mut reading = Self::default();
-        let mut reader = Reader::new(document)?;
-        let is_object = reader.object(|reader, key| member(&mut reading, reader, &key.text()))?;
-        reader.finish()?;
-        if is_object {
-            Ok(reading)
-        } else {
-            Err(ReadError::NotAnObject)
-        }
+        json::document(document, |reader, key| member(&mut reading, reader, &key.text()))?;
+        Ok(reading)
     }
 
     /// The end of a stream, with nothing else.

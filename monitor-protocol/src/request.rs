@@ -358,28 +358,40 @@ impl<'b> Request<'b> {
         reader: &mut Reader<'b>,
         mut message: impl FnMut(&mut Reader<'b>, &mut Self) -> Result<Role, crate::JsonError>,
     ) -> Result<(), crate::JsonError> {
+        self.messages(reader, |reader, request| {
+            let first = request.texts.len();
+            let role = message(reader, request)?;
+            for text in request.texts.iter_mut().skip(first) {
+                if role == Role::Tool && matches!(text.place, Place::Message | Place::Document) {
+                    text.place = Place::ToolResult;
+                }
+                text.role = if text.place == Place::ToolResult {
+                    Role::Tool
+                } else {
+                    role
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads an array of messages; `message` is called before each. What is none is listed as text of no known place.
+    pub(crate) fn messages(
+        &mut self,
+        reader: &mut Reader<'b>,
+        mut message: impl FnMut(&mut Reader<'b>, &mut Self) -> Result<(), crate::JsonError>,
+    ) -> Result<(), crate::JsonError> {
         if reader.peek()? != Kind::Array {
             return self.push_all(reader, Place::Other, false, unknown_key);
         }
         reader
             .array(|reader| {
                 self.messages = self.messages.saturating_add(1);
-                if reader.peek()? != Kind::Object {
-                    return self.push_all(reader, Place::Other, false, unknown_key);
+                if reader.peek()? == Kind::Object {
+                    message(reader, self)
+                } else {
+                    self.push_all(reader, Place::Other, false, unknown_key)
                 }
-                let first = self.texts.len();
-                let role = message(reader, self)?;
-                for text in self.texts.iter_mut().skip(first) {
-                    if role == Role::Tool && matches!(text.place, Place::Message | Place::Document) {
-                        text.place = Place::ToolResult;
-                    }
-                    text.role = if text.place == Place::ToolResult {
-                        Role::Tool
-                    } else {
-                        role
-                    };
-                }
-                Ok(())
             })
             .map(drop)
     }

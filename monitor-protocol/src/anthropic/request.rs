@@ -3,7 +3,7 @@
 use super::block;
 use crate::{
     Call, JsonError, OutputLimit, Place, ReadError, Request, Role,
-    json::{Kind, Reader, Str},
+    json::{Kind, Reader, Str, document},
     request::{Batch, schema_key, unknown_key},
 };
 
@@ -11,15 +11,9 @@ type Result<T> = std::result::Result<T, JsonError>;
 
 /// Reads the body of any operation: their members' names do not collide, so one reader knows them all.
 pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> std::result::Result<Request<'b>, ReadError> {
-    let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
     request.include_usage = true;
-    request.insert_at = reader.position()? + 1;
-    let is_object = reader.object(|reader, key| member(reader, key, &mut request))?;
-    reader.finish()?;
-    if !is_object {
-        return Err(ReadError::NotAnObject);
-    }
+    request.insert_at = document(body, |reader, key| member(reader, key, &mut request))?;
     request.stream |= call.streams;
     if call.model.is_some() {
         // The path decides.
@@ -30,7 +24,7 @@ pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> std::result::Resu
 
 fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) -> Result<()> {
     match &*key.text() {
-        "messages" => messages(reader, request)?,
+        "messages" => request.messages(reader, message)?,
         "system" => {
             let first = request.texts.len();
             block::content(reader, request, Place::Message)?;
@@ -144,22 +138,6 @@ fn instructions<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Resul
             .map(drop),
         _ => reader.skip().map(drop),
     }
-}
-
-fn messages<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
-    if reader.peek()? != Kind::Array {
-        return request.push_all(reader, Place::Other, false, unknown_key);
-    }
-    reader
-        .array(|reader| {
-            request.messages = request.messages.saturating_add(1);
-            if reader.peek()? == Kind::Object {
-                message(reader, request)
-            } else {
-                request.push_all(reader, Place::Other, false, unknown_key)
-            }
-        })
-        .map(drop)
 }
 
 fn message<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {

@@ -3,23 +3,16 @@
 use super::block;
 use crate::{
     JsonError, OutputLimit, Place, ReadError, Request, Role,
-    json::{Kind, Reader},
+    json::{Kind, Reader, document},
     request::{schema_key, unknown_key},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
 
 pub(super) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
-    let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
-    request.insert_at = reader.position()? + 1;
-    let is_object = reader.object(|reader, key| member(reader, &key.text(), &mut request))?;
-    reader.finish()?;
-    if is_object {
-        Ok(request)
-    } else {
-        Err(ReadError::NotAnObject)
-    }
+    request.insert_at = document(body, |reader, key| member(reader, &key.text(), &mut request))?;
+    Ok(request)
 }
 
 /// A member of `ConverseRequest`, or of `CountTokensRequest`, whose `input` has the same ones under `converse`.

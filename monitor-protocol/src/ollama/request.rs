@@ -2,25 +2,18 @@
 
 use crate::{
     JsonError, Operation, OutputLimit, Place, ReadError, Request, Role,
-    json::{Kind, Reader, Str},
+    json::{Kind, Reader, Str, document},
     request::{any_key, schema_key, unknown_key},
 };
 
 type Result<T> = std::result::Result<T, JsonError>;
 
 pub(super) fn read_request(operation: Operation, body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
-    let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
     request.include_usage = true;
     request.stream = matches!(operation, Operation::Chat | Operation::Generate);
-    request.insert_at = reader.position()? + 1;
-    let is_object = reader.object(|reader, key| member(reader, key, &mut request))?;
-    reader.finish()?;
-    if is_object {
-        Ok(request)
-    } else {
-        Err(ReadError::NotAnObject)
-    }
+    request.insert_at = document(body, |reader, key| member(reader, key, &mut request))?;
+    Ok(request)
 }
 
 fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) -> Result<()> {

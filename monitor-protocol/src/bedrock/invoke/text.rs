@@ -7,7 +7,9 @@
 
 use super::super::{finish, usage};
 use crate::{
-    JsonError, OutputLimit, Part, Place, ReadError, Request, Role, json::Reader, reading::Reading,
+    JsonError, OutputLimit, Part, Place, ReadError, Request, Role,
+    json::{Reader, document},
+    reading::Reading,
     request::unknown_key,
 };
 
@@ -34,16 +36,9 @@ const OPAQUE: &[&str] = &[
 ];
 
 pub(super) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, ReadError> {
-    let mut reader = Reader::new(body)?;
     let mut request = Request::empty();
-    request.insert_at = reader.position()? + 1;
-    let is_object = reader.object(|reader, key| member(reader, &key.text(), &mut request))?;
-    reader.finish()?;
-    if is_object {
-        Ok(request)
-    } else {
-        Err(ReadError::NotAnObject)
-    }
+    request.insert_at = document(body, |reader, key| member(reader, &key.text(), &mut request))?;
+    Ok(request)
 }
 
 fn member<'b>(reader: &mut Reader<'b>, key: &str, request: &mut Request<'b>) -> Result<()> {

@@ -6,7 +6,7 @@ use super::super::{
 };
 use crate::{
     JsonError, OutputLimit, Place, ReadError, Request, Role,
-    json::{Kind, Reader, Str, document},
+    json::{Reader, Str, document},
     request::{any_key, schema_key, unknown_key},
 };
 
@@ -39,7 +39,7 @@ fn member<'b>(
     asked: &mut Asked,
 ) -> Result<()> {
     match &*key.text() {
-        "messages" => messages(reader, request)?,
+        "messages" => request.messages(reader, message)?,
         "model" => request.model = reader.string()?.map(|model| model.text()),
         "stream" => request.stream = reader.is_true()?,
         "stream_options" => *asked = Asked::read(reader, request)?,
@@ -90,22 +90,6 @@ fn member<'b>(
 pub(in crate::openai) fn choices(reader: &mut Reader<'_>) -> Result<u32> {
     let choices = reader.count()?.map_or(1, |(count, _)| count);
     Ok(u32::try_from(choices).unwrap_or(u32::MAX).max(1))
-}
-
-fn messages<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
-    if reader.peek()? != Kind::Array {
-        return request.push_all(reader, Place::Other, false, unknown_key);
-    }
-    reader
-        .array(|reader| {
-            request.messages = request.messages.saturating_add(1);
-            if reader.peek()? == Kind::Object {
-                message(reader, request)
-            } else {
-                request.push_all(reader, Place::Other, false, unknown_key)
-            }
-        })
-        .map(drop)
 }
 
 fn message<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
