@@ -10,8 +10,8 @@ use crate::{Api, Call, Operation, RequestLine, target::Target};
 /// `…/v1/messages`.
 #[must_use]
 pub fn recognise(api: Api, line: RequestLine<'_>) -> Call {
-    // The spellings every SDK uses cost a comparison.
-    if line.method == "POST" {
+    // The spellings every SDK uses cost a comparison. An MCP server may have any path.
+    if line.method == "POST" && api != Api::Mcp {
         match line.target {
             "/v1/chat/completions" => return Call::new(Api::OpenAi, Operation::ChatCompletions),
             "/v1/messages" => return Call::new(Api::Anthropic, Operation::Messages),
@@ -50,6 +50,18 @@ mod tests {
             },
         )
         .operation
+    }
+
+    #[test]
+    fn every_path_of_an_mcp_server_is_its_own() {
+        for path in [
+            "/mcp",
+            "/v1/chat/completions",
+            "/v1//chat/completions",
+            "/v1/messages",
+        ] {
+            assert_eq!(operation(Api::Mcp, "POST", path), Operation::Mcp, "{path}");
+        }
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub(super) fn all() -> Vec<Golden> {
         ),
         Golden::new(
             "another-operation",
-            "POST /v1/files HTTP/1.1\nhost: llm.scripted.test\nx-lab-case: CASE\ncontent-length: 4\n",
+            "POST /v1/uploads HTTP/1.1\nhost: llm.scripted.test\nx-lab-case: CASE\ncontent-length: 4\n",
             b"\0\x01\xff\n",
             whole_answer(),
         ),
