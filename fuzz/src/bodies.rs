@@ -72,7 +72,10 @@ pub fn response(input: &[u8]) {
         let edited = edit(body, &edits).unwrap();
         let after = read_response(&call, &edited).unwrap();
         let found = after.texts.iter().filter(|text| text.text() == MARKER).count();
-        assert!(found >= texts, "{found} of {texts} edits are read");
+        // Two texts that are the same now may be read as one and its repetition.
+        let is_text = |echo: &&std::ops::Range<usize>| edited.get((*echo).clone()) != Some(b"null");
+        let repeated = after.echoes.iter().filter(is_text).count();
+        assert!(found + repeated >= texts, "{found} of {texts} edits are read");
     });
 }
 
