@@ -11,7 +11,7 @@ use crate::{Api, Call, Operation, RequestLine, target::Target};
 #[must_use]
 pub fn recognise(api: Api, line: RequestLine<'_>) -> Call {
     // The spellings every SDK uses cost a comparison. An MCP server may have any path.
-    if line.method == "POST" && api != Api::Mcp {
+    if line.method == "POST" && !line.websocket && api != Api::Mcp {
         match line.target {
             "/v1/chat/completions" => return Call::new(Api::OpenAi, Operation::ChatCompletions),
             "/v1/messages" => return Call::new(Api::Anthropic, Operation::Messages),
@@ -50,6 +50,17 @@ mod tests {
             },
         )
         .operation
+    }
+
+    #[test]
+    fn a_websocket_is_one_in_every_spelling() {
+        for target in ["/v1/messages", "/v1//messages"] {
+            let line = RequestLine {
+                websocket: true,
+                ..RequestLine::post(target)
+            };
+            assert!(recognise(Api::Anthropic, line).websocket, "{target}");
+        }
     }
 
     #[test]
