@@ -224,9 +224,7 @@ impl Exchange {
             target: head.target,
             websocket: head.websocket,
         };
-        let mut call = recognise(origin.opened.api, line);
-        call.websocket = head.websocket && call.operation != Operation::Other;
-        let mut exchange = Self::new(origin, head, call);
+        let mut exchange = Self::new(origin, head, recognise(origin.opened.api, line));
         if let Some(refusal) = exchange.check_known() {
             return (exchange, RequestPlan::Refuse(refusal));
         }

@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{answer_texts, fixture, read_fixture, request_texts, usage};
+use crate::reading::{answer_texts, fixture, read_fixture, request_texts, text, usage};
 
 const MESSAGES: Call = Call::new(Api::Anthropic, Operation::Messages);
 
@@ -133,7 +133,6 @@ fn every_text_of_a_request() {
     let body = fixture("anthropic/messages/request_full.json");
     let request = read_request(&MESSAGES, None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,
@@ -188,15 +187,7 @@ fn every_text_of_a_request() {
 }
 
 fn texts(call: &Call, body: &[u8]) -> Vec<(Role, Place, String)> {
-    let request = read_request(call, None, body).unwrap();
-    let texts = request.texts.iter();
-    texts
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect()
-}
-
-fn text(role: Role, place: Place, text: &str) -> (Role, Place, String) {
-    (role, place, text.to_owned())
+    request_texts(&read_request(call, None, body).unwrap())
 }
 
 #[test]

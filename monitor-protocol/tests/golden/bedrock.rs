@@ -3,21 +3,11 @@
 use monitor_protocol::*;
 
 use crate::reading::{
-    Reading, call_of, fixture, framing_of, read_fixture, read_stream, request_texts, usage,
+    Reading, answer_texts, call_of, fixture, framing_of, read_fixture, read_stream, request_texts, text,
+    told, usage,
 };
 
 type Told = (Part, u32, String);
-
-fn told(part: Part, index: u32, text: &str) -> Told {
-    (part, index, text.to_owned())
-}
-
-fn texts(response: &Response<'_>) -> Vec<Told> {
-    let texts = response.texts.iter();
-    texts
-        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
-        .collect()
-}
 
 /// A call of invoke for a model.
 fn invoke(model: &str) -> Call {
@@ -37,7 +27,7 @@ fn read_answer(model: &str, name: &str) -> (Vec<Told>, Option<Usage>, Option<Fin
     let body = fixture(&format!("bedrock/invoke_model/{name}.json"));
     let response = read_response(&invoke(model), &body).unwrap();
     let usage = response.usage.map(|counters| counters.usage());
-    (texts(&response), usage, response.finish)
+    (answer_texts(&response), usage, response.finish)
 }
 
 #[test]
@@ -80,7 +70,7 @@ fn whole_converse_response() {
     let body = fixture("bedrock/converse/response.json");
     let response = read_response(&call_of("bedrock/converse/x"), &body).unwrap();
     assert_eq!(
-        texts(&response),
+        answer_texts(&response),
         [
             told(Part::Reasoning, 0, "Let me \"see\""),
             told(Part::Text, 1, "It is 15°C\nhere."),
@@ -130,7 +120,6 @@ fn every_text_of_a_converse_request() {
     );
     let request = read_request(&call, None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,

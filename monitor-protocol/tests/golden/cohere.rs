@@ -2,20 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{call_of, fixture, read_fixture, request_texts, usage};
-
-type Told = (Part, u32, String);
-
-fn told(part: Part, index: u32, text: &str) -> Told {
-    (part, index, text.to_owned())
-}
-
-fn texts(response: &Response<'_>) -> Vec<Told> {
-    let texts = response.texts.iter();
-    texts
-        .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
-        .collect()
-}
+use crate::reading::{answer_texts, call_of, fixture, read_fixture, request_texts, text, told, usage};
 
 /// What the model read and wrote is more than what is billed.
 #[test]
@@ -78,7 +65,7 @@ fn whole_responses() {
     let body = fixture("cohere/chat/response.json");
     let response = read_response(&call_of("cohere/chat/x"), &body).unwrap();
     assert_eq!(
-        texts(&response),
+        answer_texts(&response),
         [
             told(Part::Reasoning, u32::MAX, "I will look"),
             told(Part::Reasoning, 0, "Hmm"),
@@ -100,7 +87,7 @@ fn whole_responses() {
     let body = fixture("cohere/chat/response_v1.json");
     let response = read_response(&call_of("cohere/chat/x"), &body).unwrap();
     assert_eq!(
-        texts(&response),
+        answer_texts(&response),
         [
             told(Part::Text, 0, "Sunny"),
             told(Part::Citation, 0, "Sunny"),
@@ -135,7 +122,6 @@ fn every_text_of_a_request() {
     let body = fixture("cohere/chat/request_full.json");
     let request = read_request(&call_of("cohere/chat/x"), None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,
@@ -176,7 +162,6 @@ fn every_text_of_a_version_1_request() {
     let body = fixture("cohere/chat/request_v1.json");
     let request = read_request(&call_of("cohere/chat/x"), None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,

@@ -2,22 +2,14 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{answer_texts, fixture, read_fixture, usage};
+use crate::reading::{answer_texts, fixture, read_fixture, request_texts, text, usage};
 
 const GENERATE: Call = Call::new(Api::Gemini, Operation::GenerateContent);
 
 type Texts = Vec<(Role, Place, String)>;
 
 fn texts(call: &Call, body: &[u8]) -> Texts {
-    let request = read_request(call, None, body).unwrap();
-    let texts = request.texts.iter();
-    texts
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect()
-}
-
-fn text(role: Role, place: Place, text: &str) -> (Role, Place, String) {
-    (role, place, text.to_owned())
+    request_texts(&read_request(call, None, body).unwrap())
 }
 
 #[test]

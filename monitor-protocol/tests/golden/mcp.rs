@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{call_of, fixture, read_fixture};
+use crate::reading::{call_of, fixture, read_fixture, text};
 
 const MCP: Call = Call::new(Api::Mcp, Operation::Mcp);
 
@@ -53,7 +53,6 @@ fn a_tool_call_is_one() {
 
 #[test]
 fn a_batch_is_all_its_messages() {
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         listed("mcp/mcp/request_batch.json"),

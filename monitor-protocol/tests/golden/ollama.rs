@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{answer_texts, call_of, fixture, read_fixture, request_texts, usage};
+use crate::reading::{answer_texts, call_of, fixture, read_fixture, request_texts, text, usage};
 
 #[test]
 fn chat_stream() {
@@ -104,7 +104,6 @@ fn every_text_of_a_request() {
     let body = fixture("ollama/chat/request_full.json");
     let request = read_request(&call_of("ollama/chat/x"), None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,

@@ -13,7 +13,7 @@ mod responses;
 
 use monitor_protocol::*;
 
-use crate::reading::{fixture, read_fixture, request_texts, usage};
+use crate::reading::{fixture, read_fixture, request_texts, text, usage};
 
 const CHAT: Call = Call::new(Api::OpenAi, Operation::ChatCompletions);
 
@@ -268,7 +268,6 @@ fn every_text_of_a_conversation() {
     let body = fixture("openai/chat_completions/request_conversation.json");
     let request = read_request(&CHAT, None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,

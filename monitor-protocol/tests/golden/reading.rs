@@ -226,3 +226,13 @@ pub(crate) fn answer_texts(response: &Response<'_>) -> Vec<(Part, u32, String)> 
         .map(|text| (text.channel.part, text.channel.index, text.text().into_owned()))
         .collect()
 }
+
+/// As [`request_texts`] lists one.
+pub(crate) fn text(role: Role, place: Place, text: &str) -> (Role, Place, String) {
+    (role, place, text.to_owned())
+}
+
+/// As [`answer_texts`] lists one.
+pub(crate) fn told(part: Part, index: u32, text: &str) -> (Part, u32, String) {
+    (part, index, text.to_owned())
+}

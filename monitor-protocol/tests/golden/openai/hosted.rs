@@ -2,22 +2,11 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{Reading, call_of, fixture, read_fixture, usage};
+use crate::reading::{Reading, call_of, fixture, read_fixture, request_texts, text, usage};
 
 fn with_request<T>(name: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
     let body = fixture(name);
     then(&read_request(&call_of(name), None, &body).unwrap())
-}
-
-fn texts(request: &Request<'_>) -> Vec<(Role, Place, String)> {
-    let texts = request.texts.iter();
-    texts
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect()
-}
-
-fn text(role: Role, place: Place, text: &str) -> (Role, Place, String) {
-    (role, place, text.to_owned())
 }
 
 fn with_response(name: &str, then: impl FnOnce(&Response<'_>)) {
@@ -91,7 +80,7 @@ fn requests_to_llama_cpp() {
     with_request("openai/generate/llama_request.json", |request| {
         use {Place as P, Role as R};
         assert_eq!(
-            texts(request),
+            request_texts(request),
             [
                 text(R::User, P::Message, "Mail ann@example.org"),
                 text(R::User, P::Message, "see <__media__>"),
@@ -111,7 +100,7 @@ fn requests_to_llama_cpp() {
     with_request("openai/generate/llama_infill.json", |request| {
         use {Place as P, Role as R};
         assert_eq!(
-            texts(request),
+            request_texts(request),
             [
                 text(R::User, P::Message, "def greet(name):\n"),
                 text(R::User, P::Message, "\n# end"),
@@ -173,7 +162,7 @@ fn generate_of_tgi_whole() {
     });
     with_request("openai/generate/tgi_request.json", |request| {
         assert_eq!(
-            texts(request),
+            request_texts(request),
             [
                 text(Role::User, Place::Message, "Greet ann@example.org"),
                 text(Role::Unstated, Place::OutputSchema, "json"),
@@ -216,7 +205,7 @@ fn generate_of_sglang_whole() {
     });
     with_request("openai/generate/sglang_request.json", |request| {
         assert_eq!(
-            texts(request),
+            request_texts(request),
             [
                 text(Role::User, Place::Message, "Greet ann@example.org"),
                 text(Role::User, Place::Message, "Bye"),
@@ -253,7 +242,7 @@ fn rankings_and_scores() {
     let name = "openai/rerank/request.json";
     with_request(name, |request| {
         assert_eq!(
-            texts(request),
+            request_texts(request),
             [
                 text(R::User, P::Message, "who is ann@example.org"),
                 text(R::Unstated, P::Document, "Ann works here"),
@@ -271,7 +260,7 @@ fn rankings_and_scores() {
         );
     });
     with_request("openai/rerank/request_score.json", |request| {
-        let found = texts(request);
+        let found = request_texts(request);
         assert_eq!(found[1], text(R::User, P::Message, "another"));
         assert_eq!(found[3], text(R::Unstated, P::Document, "second"));
         assert_eq!(found.len(), 4);
@@ -280,7 +269,7 @@ fn rankings_and_scores() {
         assert_eq!((request.token_ids, request.texts.len()), (3, 1));
     });
     with_request("openai/rerank/request_tei.json", |request| {
-        assert_eq!(texts(request)[2], text(R::Unstated, P::Document, "two"));
+        assert_eq!(request_texts(request)[2], text(R::Unstated, P::Document, "two"));
         assert_eq!(request.texts.len(), 3);
     });
     for (name, spent_there) in [
@@ -301,12 +290,12 @@ fn embeddings_of_tei_and_llama_cpp() {
     let mail = text(Role::User, Place::Message, "Mail ann@example.org");
     with_request("openai/embed/request.json", |request| {
         assert_eq!(
-            texts(request),
+            request_texts(request),
             [mail.clone(), text(Role::User, Place::Message, "two")]
         );
     });
     with_request("openai/embed/request_llama.json", |request| {
-        assert_eq!(texts(request), [mail]);
+        assert_eq!(request_texts(request), [mail]);
     });
     for name in [
         "embed/response.json",

@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{read_fixture, usage};
+use crate::reading::{read_fixture, request_texts, text, usage};
 
 const REALTIME: Call = Call::new(Api::OpenAi, Operation::Realtime);
 
@@ -11,17 +11,12 @@ fn read(body: &str) -> Request<'_> {
 }
 
 fn texts(body: &str) -> Vec<(Role, Place, String)> {
-    let request = read(body);
-    let texts = request.texts.iter();
-    texts
-        .map(|text| (text.role, text.place, text.text().into_owned()))
-        .collect()
+    request_texts(&read(body))
 }
 
 #[test]
 fn client_messages_and_which_of_them_ask() {
     use {Place as P, Role as R};
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     let update = r#"{"type":"session.update","event_id":"e1","session":{"type":"realtime","model":"gpt-realtime","instructions":"Be kind.","output_modalities":["audio"],"audio":{"input":{"format":{"type":"audio/pcm","rate":24000},"transcription":{"model":"whisper-1","prompt":"Names: Ann"},"turn_detection":{"type":"server_vad"}},"output":{"voice":"marin"}},"tools":[{"type":"function","name":"look","description":"Look up","parameters":{"type":"object","properties":{}}}],"tool_choice":"auto","max_output_tokens":"inf","tracing":"auto"}}"#;
     assert_eq!(
         texts(update),

@@ -2,7 +2,7 @@
 
 use monitor_protocol::*;
 
-use crate::reading::{answer_texts, fixture, read_fixture, request_texts, usage};
+use crate::reading::{answer_texts, fixture, read_fixture, request_texts, text, usage};
 
 const RESPONSES: Call = Call::new(Api::OpenAi, Operation::Responses);
 
@@ -134,7 +134,6 @@ fn every_item_of_a_request() {
     let body = fixture("openai/responses/request_full.json");
     let request = read_request(&RESPONSES, None, &body).unwrap();
     let texts = request_texts(&request);
-    let text = |role, place, text: &str| (role, place, text.to_owned());
     use {Place as P, Role as R};
     assert_eq!(
         texts,

@@ -20,28 +20,16 @@ const BEDROCK: Case = Case {
     operation: "converse",
     streamed: false,
     tokens: Tokens::Told,
-    over_budget: Some(Raised {
-        class: "ServiceQuotaExceededException",
-        status: Some(400),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("ServiceQuotaExceededException", 400)),
     attempts: 1,
     turns: None,
-    blocked: Some(Raised {
-        class: "AccessDeniedException",
-        status: Some(403),
-        event: None,
-    }),
+    blocked: Some(Raised::http("AccessDeniedException", 403)),
 };
 
 /// The shapes of the models themselves.
 const INVOKE: Case = Case {
     operation: "invoke_model",
-    over_budget: Some(Raised {
-        class: "ServiceQuotaExceededException",
-        status: Some(429),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("ServiceQuotaExceededException", 429)),
     ..BEDROCK
 };
 
@@ -121,16 +109,8 @@ pub(super) fn boto3() -> Sdk {
 pub(super) fn anthropic() -> Sdk {
     let messages = Case {
         arguments: &["messages", "--variant", "bedrock"],
-        over_budget: Some(Raised {
-            class: "RateLimitError",
-            status: Some(429),
-            event: None,
-        }),
-        blocked: Some(Raised {
-            class: "PermissionDeniedError",
-            status: Some(403),
-            event: None,
-        }),
+        over_budget: Some(Raised::http("RateLimitError", 429)),
+        blocked: Some(Raised::http("PermissionDeniedError", 403)),
         ..INVOKE
     };
     Sdk {

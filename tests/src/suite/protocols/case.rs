@@ -63,6 +63,17 @@ pub(super) struct Raised {
     pub(super) event: Option<&'static str>,
 }
 
+impl Raised {
+    /// One that carries an HTTP status.
+    pub(super) const fn http(class: &'static str, status: u16) -> Self {
+        Self {
+            class,
+            status: Some(status),
+            event: None,
+        }
+    }
+}
+
 impl Case {
     /// The text by which the call is found in the stand-ins' log.
     fn mark(&self, sdk: &str) -> String {

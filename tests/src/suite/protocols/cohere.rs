@@ -13,18 +13,10 @@ const COHERE: Case = Case {
     operation: "chat",
     streamed: false,
     tokens: Tokens::Told,
-    over_budget: Some(Raised {
-        class: "TooManyRequestsError",
-        status: Some(429),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("TooManyRequestsError", 429)),
     attempts: 3,
     turns: None,
-    blocked: Some(Raised {
-        class: "ForbiddenError",
-        status: Some(403),
-        event: None,
-    }),
+    blocked: Some(Raised::http("ForbiddenError", 403)),
 };
 
 /// cohere-python.

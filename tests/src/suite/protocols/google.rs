@@ -12,18 +12,10 @@ const GEMINI: Case = Case {
     operation: "generate_content",
     streamed: false,
     tokens: Tokens::Told,
-    over_budget: Some(Raised {
-        class: "ClientError",
-        status: Some(429),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("ClientError", 429)),
     attempts: 1,
     turns: None,
-    blocked: Some(Raised {
-        class: "ClientError",
-        status: Some(403),
-        event: None,
-    }),
+    blocked: Some(Raised::http("ClientError", 403)),
 };
 
 /// As [`GEMINI`], at Vertex.

@@ -12,18 +12,10 @@ const MISTRAL: Case = Case {
     operation: "chat_completions",
     streamed: false,
     tokens: Tokens::Told,
-    over_budget: Some(Raised {
-        class: "SDKError",
-        status: Some(429),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("SDKError", 429)),
     attempts: 1,
     turns: None,
-    blocked: Some(Raised {
-        class: "SDKError",
-        status: Some(403),
-        event: None,
-    }),
+    blocked: Some(Raised::http("SDKError", 403)),
 };
 
 /// mistralai.

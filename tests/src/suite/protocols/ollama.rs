@@ -12,18 +12,10 @@ const OLLAMA: Case = Case {
     operation: "chat",
     streamed: false,
     tokens: Tokens::Told,
-    over_budget: Some(Raised {
-        class: "ResponseError",
-        status: Some(429),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("ResponseError", 429)),
     attempts: 1,
     turns: None,
-    blocked: Some(Raised {
-        class: "ResponseError",
-        status: Some(403),
-        event: None,
-    }),
+    blocked: Some(Raised::http("ResponseError", 403)),
 };
 
 /// ollama-python.

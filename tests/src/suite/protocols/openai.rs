@@ -12,18 +12,10 @@ const OPENAI: Case = Case {
     operation: "chat_completions",
     streamed: false,
     tokens: Tokens::Told,
-    over_budget: Some(Raised {
-        class: "RateLimitError",
-        status: Some(429),
-        event: None,
-    }),
+    over_budget: Some(Raised::http("RateLimitError", 429)),
     attempts: 1,
     turns: None,
-    blocked: Some(Raised {
-        class: "PermissionDeniedError",
-        status: Some(403),
-        event: None,
-    }),
+    blocked: Some(Raised::http("PermissionDeniedError", 403)),
 };
 
 /// The responses API.
