@@ -50,10 +50,12 @@ mod checkpoint;
 mod clock;
 mod core;
 mod error;
+mod glob;
 mod handover;
 mod health;
 mod journal;
 mod ledger;
+mod price;
 mod recovery;
 mod reservation;
 mod state;
@@ -68,9 +70,15 @@ pub use budget::{
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::LedgerError;
+pub use glob::{Glob, GlobError, MAX_PATTERN_BYTES};
 pub use handover::{Adopted, Successor};
 pub use health::Health;
 pub use journal::record::MAX_KEY_BYTES;
 pub use ledger::{Checkpoints, Ledger};
+pub use price::{
+    Buckets, LongContext, LongContextSpec, MAX_MODEL_BYTES, Media, MicroUsd, MoneyError, PatternList,
+    PicoUsd, Price, PriceEntry, PriceError, PriceSpec, PriceTable, Prices, Quantities, Rates, Unknown,
+    UnknownPrice,
+};
 pub use recovery::Recovery;
 pub use reservation::Reservation;

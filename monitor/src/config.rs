@@ -2,7 +2,6 @@
 //! that a file breaks is reported with its line and column.
 
 mod error;
-mod glob;
 mod identity;
 mod policy;
 mod quantity;
@@ -17,7 +16,6 @@ use monitor_protocol::Api;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::error::{ConfigError, Problem};
-pub use self::glob::{Glob, GlobError, MAX_PATTERN_BYTES};
 pub use self::identity::{
     ApiServer, Cri, DEFAULT_HASH_LIMIT_BYTES, HttpsAddress, Identity, Kubernetes, KubernetesNode,
     MAX_HASH_LIMIT_BYTES, MIN_HASH_LIMIT_BYTES, SERVICE_ACCOUNT_CA, SERVICE_ACCOUNT_TOKEN, Spiffe,
@@ -28,6 +26,7 @@ pub use self::policy::{
 };
 pub use self::quantity::QuantityError;
 pub use self::users::Uid;
+pub use monitor_budget::{Glob, GlobError, MAX_PATTERN_BYTES};
 
 /// Where `weir` looks for its configuration when `-c` is not given.
 pub const DEFAULT_CONFIG: &str = "/etc/weir/weir.yaml";

@@ -1,4 +1,4 @@
-//! Patterns with `*` and `?`, as selectors and allow lists use them.
+//! Patterns with `*` and `?`, as price tables, selectors and allow lists use them.
 
 use std::fmt;
 
