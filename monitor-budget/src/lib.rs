@@ -48,6 +48,8 @@ mod book;
 mod budget;
 mod checkpoint;
 mod clock;
+#[cfg(test)]
+mod cluster;
 mod core;
 mod error;
 mod glob;

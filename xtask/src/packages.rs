@@ -6,8 +6,12 @@ use std::process::Command;
 use crate::root;
 use crate::step::{Failure, capture, say};
 
-/// What every run in the lab needs: the program and the Debian package that has it.
-const LAB: [(&str, &str); 2] = [("ip", "iproute2"), ("curl", "curl")];
+/// What every run in the lab needs, and the tests of every crate: the program and the Debian package that has it.
+const LAB: [(&str, &str); 3] = [
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+    ("redis-server", "redis-server"),
+];
 /// What virtual machines need, beside what the lab does.
 const VM: [(&str, &str); 2] = [
     ("qemu-system-x86_64", "qemu-system-x86"),

@@ -44,6 +44,7 @@ pub(crate) fn test(paths: &Paths, arguments: &[String]) -> Result<(), Failure> {
 }
 
 fn all(paths: &Paths, sum: &mut Sum) -> Result<(), Failure> {
+    packages::for_lab()?;
     say("checking the format");
     run(cargo_in(paths).args(["fmt", "--all", "--check"]))?;
     run(cargo_in(paths).args(["fmt", "--all", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;

@@ -1,0 +1,4 @@
+//! Budgets of a whole cluster, by leases of tokens from Redis.
+
+mod script;
+mod server;
