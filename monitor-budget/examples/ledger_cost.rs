@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use monitor_budget::{Budget, Certainty, Ledger, SystemClock};
+use monitor_budget::{Budget, Certainty, Ledger, Spend, SystemClock};
 
 const WINDOWS: usize = 7;
 const OPERATIONS_PER_WINDOW: usize = 100_000;
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for keys in [1, 1_000, 100_000] {
         let budgets: Vec<_> = (0..keys)
-            .map(|key| Budget::new(key_of(key), 1 << 40, 3_600_000))
+            .map(|key| Budget::tokens(key_of(key), 1 << 40, 3_600_000))
             .collect();
         for threads in [1, 2] {
             let memory = Ledger::in_memory(Arc::new(SystemClock::new()));
@@ -76,8 +76,8 @@ fn window(ledger: &Ledger, budgets: &[Budget], threads: usize) -> u64 {
                 let mut key = thread * 31;
                 for _ in 0..OPERATIONS_PER_WINDOW {
                     key = (key + 7_919) % budgets.len();
-                    if let Ok(reservation) = ledger.reserve(&[&budgets[key]], 100) {
-                        reservation.settle(80, Certainty::Exact);
+                    if let Ok(reservation) = ledger.reserve(&[&budgets[key]], &Spend::request(100, 0)) {
+                        reservation.settle(&Spend::request(80, 0), Certainty::Exact);
                     }
                 }
             });

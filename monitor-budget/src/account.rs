@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::budget::{Budget, MAX_TOKENS};
-use crate::window::{SLOT_LIFE, Slot, Window};
+use crate::budget::{Budget, MAX_AMOUNT};
+use crate::charges::Charges;
+use crate::clock::Moment;
+use crate::unit::Unit;
+use crate::window::Window;
 
 /// Retry hint in milliseconds while open reservations hold the room: they may settle at any moment, so a second.
 pub const RETRY_WHILE_RESERVED_MS: u64 = 1_000;
+
+/// Periods that are looked ahead for a hint when room appears: a debt that takes longer is told as taking this long.
+const MAX_PERIODS_AHEAD: usize = 1_000;
 
 /// The rules of the crate's documentation for one budget.
 ///
@@ -15,11 +21,10 @@ pub const RETRY_WHILE_RESERVED_MS: u64 = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) key: Arc<str>,
+    pub(crate) unit: Unit,
     pub(crate) limit: u64,
-    pub(crate) window_ms: u64,
     pub(crate) window: Window,
-    /// Sub-window up to which expiry and draining have been carried out.
-    pub(crate) head: u64,
+    pub(crate) charges: Charges,
     pub(crate) reserved: u64,
     pub(crate) debt: u64,
     pub(crate) peak_outstanding: u64,
@@ -27,13 +32,13 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(budget: &Budget, ledger_ms: u64) -> Self {
-        let window = Window::new(budget.window_ms());
+    pub(crate) fn new(budget: &Budget, now: Moment) -> Self {
+        let window = budget.window.bounded();
         Self {
             key: Arc::clone(&budget.key),
+            unit: budget.unit,
             limit: budget.limit(),
-            window_ms: budget.window_ms(),
-            head: window.index_at(ledger_ms),
+            charges: Charges::new(&window, now),
             window,
             reserved: 0,
             debt: 0,
@@ -43,14 +48,14 @@ impl Account {
     }
 
     pub(crate) fn settled(&self) -> u64 {
-        self.window.settled()
+        self.charges.settled()
     }
 
     pub(crate) fn outstanding(&self) -> u64 {
         self.settled().saturating_add(self.reserved)
     }
 
-    /// Tokens that may be reserved now. Zero while there is debt, because debt takes freed room first.
+    /// What may be reserved now. Zero while there is debt, because debt takes freed room first.
     pub(crate) fn free(&self) -> u64 {
         self.limit.saturating_sub(self.outstanding())
     }
@@ -60,58 +65,49 @@ impl Account {
         self.outstanding() == 0 && self.debt == 0 && self.open_reservations == 0
     }
 
-    /// Lets charges leave the window up to `ledger_ms`, debt taking the room at the moment each one leaves.
-    pub(crate) fn advance(&mut self, ledger_ms: u64) {
-        self.advance_to(self.window.index_at(ledger_ms));
-    }
-
-    fn advance_to(&mut self, index: u64) {
-        if index <= self.head {
+    /// Lets charges leave the window up to `now`, debt taking the room at the moment each one leaves.
+    pub(crate) fn advance(&mut self, now: Moment) {
+        if self.charges.is_at(now) {
             return;
         }
         loop {
-            self.skip_whole_turns(index);
-            let Some(left) = self.window.expire_one(index) else {
+            self.skip_whole_turns(now);
+            if !self.charges.expire_one(&self.window, now, self.debt > 0) {
                 break;
-            };
-            self.head = left.leaves_at();
+            }
             self.drain_debt();
         }
-        self.head = index;
     }
 
-    /// While debt fills the window to the brim, each slot that leaves is replaced by as much debt, so that after
-    /// `SLOT_LIFE` sub-windows the slots are the same, later, and the debt is smaller by all that was settled. Doing whole
-    /// turns at once keeps a long sleep over a large debt from costing a step per sub-window.
-    fn skip_whole_turns(&mut self, index: u64) {
+    /// While debt fills the window to the brim, each charge that leaves is replaced by as much debt. Doing whole turns of a rolling
+    /// window at once keeps a long sleep over a large debt from costing a step per sub-window.
+    fn skip_whole_turns(&mut self, now: Moment) {
         let settled = self.settled();
         if self.debt < settled || settled == 0 || self.outstanding() != self.limit {
             return;
         }
-        let turns = (index.saturating_sub(self.head) / SLOT_LIFE).min(self.debt / settled);
+        let turns = self.charges.skip_turns(now, self.debt / settled);
         self.debt -= turns * settled;
-        self.window.shift(turns * SLOT_LIFE);
-        self.head += turns * SLOT_LIFE;
     }
 
     fn drain_debt(&mut self) {
         let drained = self.debt.min(self.free());
         if drained > 0 {
             self.debt -= drained;
-            self.window.add(self.head, drained);
+            self.charges.add(drained);
         }
         self.peak_outstanding = self.peak_outstanding.max(self.outstanding());
     }
 
     /// Adds to what open reservations hold. The caller has checked `free`.
-    pub(crate) fn hold(&mut self, tokens: u64) {
-        self.reserved = self.reserved.saturating_add(tokens);
+    pub(crate) fn hold(&mut self, amount: u64) {
+        self.reserved = self.reserved.saturating_add(amount);
         self.peak_outstanding = self.peak_outstanding.max(self.outstanding());
     }
 
     /// `hold` for a new reservation.
-    pub(crate) fn open_reservation(&mut self, tokens: u64) {
-        self.hold(tokens);
+    pub(crate) fn open_reservation(&mut self, amount: u64) {
+        self.hold(amount);
         self.open_reservations = self.open_reservations.saturating_add(1);
     }
 
@@ -127,67 +123,92 @@ impl Account {
         let within = charge.min(held);
         let beyond = charge - within;
         self.reserved = self.reserved.saturating_sub(held);
-        self.window.add(self.head, within);
-        self.debt = self.debt.saturating_add(beyond).min(MAX_TOKENS);
+        self.charges.add(within);
+        self.debt = self.debt.saturating_add(beyond).min(MAX_AMOUNT);
         self.drain_debt();
         beyond.min(self.debt)
     }
 
-    /// Puts a new limit and window length into force.
-    pub(crate) fn redefine(&mut self, limit: u64, window_ms: u64, ledger_ms: u64) {
-        self.advance(ledger_ms);
-        self.limit = limit;
-        if window_ms != self.window_ms {
-            self.window_ms = window_ms;
-            self.window = self.window.resized(window_ms, ledger_ms);
-            self.head = self.window.index_at(ledger_ms);
-            while self.window.expire_one(self.head).is_some() {}
+    /// Gives back what reservations held that nobody will settle any more: charged in full where the unit is.
+    pub(crate) fn charge_held(&mut self, held: u64) {
+        let charge = if self.unit.is_charged() { held } else { 0 };
+        self.settle(held, charge);
+    }
+
+    /// Whether a definition is in force.
+    pub(crate) fn is_defined_by(&self, budget: &Budget) -> bool {
+        self.limit == budget.limit() && self.unit == budget.unit && self.window == budget.window.bounded()
+    }
+
+    /// Puts a new definition into force. What is settled is carried over into a new window as of now at the latest; with another
+    /// unit nothing can be carried over but what is held.
+    pub(crate) fn redefine(&mut self, budget: &Budget, now: Moment) {
+        self.advance(now);
+        self.limit = budget.limit();
+        let window = budget.window.bounded();
+        if self.unit != budget.unit {
+            self.unit = budget.unit;
+            self.debt = 0;
+            self.charges = Charges::new(&window, now);
+        } else if window != self.window {
+            self.charges = self.charges.moved(&window, now);
         }
+        self.window = window;
         self.drain_debt();
     }
 
-    /// Milliseconds from `ledger_ms` until `tokens` would fit if nothing else changed; `None` if they never do.
-    pub(crate) fn fits_in_ms(&self, tokens: u64, ledger_ms: u64) -> Option<u64> {
-        if tokens > self.limit {
+    /// Whether calendar time matters to it.
+    pub(crate) fn is_calendar(&self) -> bool {
+        matches!(self.window, Window::Calendar { .. })
+    }
+
+    /// The wall clock has been set: a calendar window that lies in the future comes back to the next period at the most.
+    pub(crate) fn step(&mut self, now: Moment) {
+        self.charges.step(&self.window, now);
+    }
+
+    /// Milliseconds from `now` until `amount` would fit if nothing else changed; `None` if it never does.
+    pub(crate) fn fits_in_ms(&self, amount: u64, now: Moment) -> Option<u64> {
+        if amount > self.limit {
             return None;
         }
-        if self.reserved.saturating_add(tokens) > self.limit {
+        if self.reserved.saturating_add(amount) > self.limit || self.window == Window::Open {
             return Some(RETRY_WHILE_RESERVED_MS);
         }
         let mut later = self.clone();
-        while later.free() < tokens {
+        for _ in 0..MAX_PERIODS_AHEAD {
+            if later.free() >= amount {
+                break;
+            }
             later.advance_past_next_expiry()?;
         }
-        let at_ms = later.window.start_ms(later.head);
-        Some(at_ms.saturating_sub(ledger_ms).max(1))
+        Some(later.charges.since_ms(now).max(1))
     }
 
-    /// Ledger time at which all that is settled and owed now will have left, `None` if nothing is or reservations keep the
+    /// Milliseconds from `now` until all that is settled and owed now will have left, `None` if nothing is or reservations keep the
     /// debt from draining.
-    pub(crate) fn resets_at_ms(&self) -> Option<u64> {
+    pub(crate) fn resets_in_ms(&self, now: Moment) -> Option<u64> {
         let mut later = self.clone();
-        while later.debt > 0 {
+        for _ in 0..MAX_PERIODS_AHEAD {
+            if later.debt == 0 {
+                break;
+            }
             later.advance_past_next_expiry()?;
         }
-        later
-            .window
-            .youngest()
-            .map(|slot| later.window.start_ms(slot.leaves_at()))
+        later.charges.youngest_leaves_in_ms(now)
     }
 
-    /// Ledger time at which the oldest settled tokens leave the window.
-    pub(crate) fn next_free_ms(&self) -> Option<u64> {
-        self.window
-            .oldest()
-            .map(|slot: Slot| self.window.start_ms(slot.leaves_at()))
+    /// Milliseconds from `now` until the oldest settled amount leaves the window.
+    pub(crate) fn next_free_in_ms(&self, now: Moment) -> Option<u64> {
+        self.charges.oldest_leaves_in_ms(now)
     }
 
     /// Advances to the next moment at which room appears, over as many whole turns of debt as there are. `None` if nothing
-    /// is left to leave. Called at most some `3 * SLOT_LIFE` times in a row before debt and window are empty.
+    /// is left to leave.
     fn advance_past_next_expiry(&mut self) -> Option<()> {
         let turns = self.debt.checked_div(self.settled()).unwrap_or(0);
-        let next = self.window.oldest()?.leaves_at();
-        self.advance_to(next.max(self.head.saturating_add(turns.saturating_mul(SLOT_LIFE))));
+        let next = self.charges.next_expiry(turns)?;
+        self.advance(next);
         Some(())
     }
 }
@@ -198,8 +219,15 @@ mod tests {
 
     use super::*;
 
+    fn at(ledger_ms: u64) -> Moment {
+        Moment {
+            ledger_ms,
+            calendar_ms: ledger_ms,
+        }
+    }
+
     fn account(limit: u64) -> Account {
-        Account::new(&Budget::new("a", limit, 60_000), 0)
+        Account::new(&Budget::tokens("a", limit, 60_000), at(0))
     }
 
     #[test]
@@ -208,11 +236,11 @@ mod tests {
         a.hold(100);
         assert_eq!(a.settle(100, 250), 150);
         assert_eq!((a.settled(), a.debt, a.free()), (100, 150, 0));
-        a.advance(61_000);
+        a.advance(at(61_000));
         assert_eq!((a.settled(), a.debt, a.free()), (100, 50, 0));
-        a.advance(122_000);
+        a.advance(at(122_000));
         assert_eq!((a.settled(), a.debt, a.free()), (50, 0, 50));
-        a.advance(183_000);
+        a.advance(at(183_000));
         assert_eq!((a.settled(), a.debt, a.free()), (0, 0, 100));
         assert!(a.is_idle());
     }
@@ -241,9 +269,9 @@ mod tests {
         a.hold(1);
         a.settle(1, 6_000_000);
         let windows_passed = 5_000_000;
-        a.advance(61_000 * windows_passed);
+        a.advance(at(61_000 * windows_passed));
         assert_eq!((a.settled(), a.debt), (1, 6_000_000 - 1 - windows_passed));
-        assert_eq!(a.resets_at_ms(), Some(61_000 * 6_000_000));
+        assert_eq!(a.resets_in_ms(at(0)), Some(61_000 * 6_000_000));
     }
 
     #[test]
@@ -251,14 +279,14 @@ mod tests {
         let mut a = account(100);
         a.hold(60);
         a.settle(60, 60);
-        a.advance(30_000);
+        a.advance(at(30_000));
         a.hold(40);
         a.settle(40, 90);
         for tokens in [1, 40, 60, 61, 100] {
-            let wait_ms = a.fits_in_ms(tokens, 30_000).unwrap();
+            let wait_ms = a.fits_in_ms(tokens, at(30_000)).unwrap();
             let free_after = |ms: u64| {
                 let mut later = a.clone();
-                later.advance(30_000 + ms);
+                later.advance(at(30_000 + ms));
                 later.free()
             };
             assert!(free_after(wait_ms) >= tokens, "{tokens} fit after {wait_ms}");
@@ -267,9 +295,9 @@ mod tests {
                 "{tokens} fit only after {wait_ms}"
             );
         }
-        assert_eq!(a.fits_in_ms(101, 30_000), None);
+        assert_eq!(a.fits_in_ms(101, at(30_000)), None);
         a.reserved = 50;
-        assert_eq!(a.fits_in_ms(51, 30_000), Some(RETRY_WHILE_RESERVED_MS));
+        assert_eq!(a.fits_in_ms(51, at(30_000)), Some(RETRY_WHILE_RESERVED_MS));
     }
 
     #[test]
@@ -277,11 +305,11 @@ mod tests {
         let mut a = account(100);
         a.hold(70);
         a.settle(70, 70);
-        a.redefine(50, 3_600_000, 30_000);
+        a.redefine(&Budget::tokens("a", 50, 3_600_000), at(30_000));
         assert_eq!((a.settled(), a.free()), (70, 0));
-        a.advance(61_000);
+        a.advance(at(61_000));
         assert_eq!(a.settled(), 70);
-        a.redefine(100, 1_000, 62_000);
+        a.redefine(&Budget::tokens("a", 100, 1_000), at(62_000));
         assert_eq!((a.settled(), a.free()), (0, 100));
     }
 
@@ -290,7 +318,7 @@ mod tests {
         let mut a = account(100);
         a.hold(100);
         a.settle(100, 400);
-        a.redefine(100, 1_000, 30_000);
+        a.redefine(&Budget::tokens("a", 100, 1_000), at(30_000));
         assert_eq!(
             (a.settled(), a.debt),
             (100, 200),
@@ -325,7 +353,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Hold(tokens) => {
-                        rarely.advance(now_ms);
+                        rarely.advance(at(now_ms));
                         if tokens <= rarely.free() {
                             rarely.hold(tokens);
                             often.hold(tokens);
@@ -333,23 +361,23 @@ mod tests {
                         }
                     }
                     Step::Settle(charge) => if let Some(tokens) = held.pop() {
-                        rarely.advance(now_ms);
+                        rarely.advance(at(now_ms));
                         prop_assert_eq!(rarely.settle(tokens, charge), often.settle(tokens, charge));
                     },
                     Step::Limit(limit) => {
-                        rarely.redefine(limit, 60_000, now_ms);
-                        often.redefine(limit, 60_000, now_ms);
+                        rarely.redefine(&Budget::tokens("a", limit, 60_000), at(now_ms));
+                        often.redefine(&Budget::tokens("a", limit, 60_000), at(now_ms));
                     }
                     Step::Sleep(ms) => {
                         for second in now_ms / 1_000..=(now_ms + ms) / 1_000 {
-                            often.advance(second * 1_000);
+                            often.advance(at(second * 1_000));
                         }
                         now_ms += ms;
-                        often.advance(now_ms);
+                        often.advance(at(now_ms));
                     }
                 }
                 let mut seen = rarely.clone();
-                seen.advance(now_ms);
+                seen.advance(at(now_ms));
                 prop_assert_eq!(&seen, &often);
                 prop_assert!(seen.debt == 0 || seen.free() == 0);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::account::Account;
 use crate::budget::Budget;
+use crate::clock::Moment;
 
 /// Accounts kept at most. An account takes some 250 bytes with a few sub-windows in use, so that this many stay near
 /// 32 MB. Beyond it, accounts that hold nothing are dropped to make room; if there are none, reservations that need a new
@@ -62,12 +63,12 @@ impl Book {
     }
 
     /// Opens an account in the first free slot. The caller has checked `room`.
-    pub(crate) fn open(&mut self, budget: &Budget, ledger_ms: u64) -> SlotNumber {
+    pub(crate) fn open(&mut self, budget: &Budget, now: Moment) -> SlotNumber {
         let slot = self
             .free
             .pop()
             .unwrap_or_else(|| SlotNumber::try_from(self.slots.len()).unwrap_or(SlotNumber::MAX));
-        self.put(slot, Account::new(budget, ledger_ms));
+        self.put(slot, Account::new(budget, now));
         slot
     }
 
@@ -118,11 +119,11 @@ impl Book {
     }
 
     /// Copies a slot for the store, which has all of its changes then. Taking it to the present first keeps the copy short.
-    pub(crate) fn copy_clean(&mut self, slot: SlotNumber, ledger_ms: u64) -> Option<(u64, Option<Account>)> {
+    pub(crate) fn copy_clean(&mut self, slot: SlotNumber, now: Moment) -> Option<(u64, Option<Account>)> {
         let place = self.slots.get_mut(slot as usize)?;
         place.dirty = false;
         if let Some(account) = place.account.as_mut() {
-            account.advance(ledger_ms);
+            account.advance(now);
         }
         Some((place.lsn, place.account.clone()))
     }
@@ -147,6 +148,27 @@ impl Book {
         }
     }
 
+    /// Carries out a step of calendar time on every calendar window of a slot that `applies`; returns their slots.
+    pub(crate) fn step(
+        &mut self,
+        before: Moment,
+        after: Moment,
+        applies: impl Fn(&BookSlot) -> bool,
+    ) -> Vec<SlotNumber> {
+        let mut stepped = Vec::new();
+        for (slot, place) in self.slots.iter_mut().enumerate() {
+            if !applies(place) {
+                continue;
+            }
+            if let Some(account) = place.account.as_mut().filter(|account| account.is_calendar()) {
+                account.advance(before);
+                account.step(after);
+                stepped.extend(SlotNumber::try_from(slot));
+            }
+        }
+        stepped
+    }
+
     /// All slot numbers in use or used before.
     pub(crate) fn slot_numbers(&self) -> std::ops::Range<SlotNumber> {
         0..SlotNumber::try_from(self.slots.len()).unwrap_or(SlotNumber::MAX)
@@ -166,14 +188,14 @@ impl Book {
     }
 
     /// Slots of accounts that hold nothing any more, among the next few in turn.
-    pub(crate) fn idle_slots(&mut self, ledger_ms: u64) -> Vec<SlotNumber> {
+    pub(crate) fn idle_slots(&mut self, now: Moment) -> Vec<SlotNumber> {
         let mut idle = Vec::new();
         for _ in 0..SWEEP_SLOTS.min(self.slots.len()) {
             self.sweep_from = (self.sweep_from + 1) % self.slots.len();
             let Some(account) = self.slots[self.sweep_from].account.as_mut() else {
                 continue;
             };
-            account.advance(ledger_ms);
+            account.advance(now);
             if account.is_idle() {
                 idle.extend(SlotNumber::try_from(self.sweep_from));
             }

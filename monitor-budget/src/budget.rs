@@ -2,48 +2,70 @@
 
 use std::sync::Arc;
 
-/// Largest token count the ledger works with, 2^48: far above any real limit or usage, and low enough that sums fit the
+use smallvec::SmallVec;
+
+use crate::unit::Unit;
+use crate::window::Window;
+
+/// Largest amount the ledger works with, 2^48: far above any real limit or usage, and low enough that sums fit the
 /// signed 64-bit integers of SQLite. Larger limits and usages are taken as this.
-pub const MAX_TOKENS: u64 = 1 << 48;
+pub const MAX_AMOUNT: u64 = 1 << 48;
 
-/// Longest window the ledger works with, 366 days in milliseconds. Longer ones are taken as this.
-pub const MAX_WINDOW_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
-
-/// A limit of tokens in a rolling window, and the account it is kept under.
+/// A limit of something in a window, and the account it is kept under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     /// Identity of the account, chosen by the caller and stable across restarts, for example
-    /// `billing-bots/0/workload:/system.slice/x` (policy, index of the budget in it, grouping value).
+    /// `billing-bots/daily/workload:/system.slice/x` (policy, budget in it, grouping values).
     pub key: Arc<str>,
-    /// Tokens, total, that may be settled or reserved at any moment.
+    /// How much may be settled or reserved at any moment.
     pub limit: u64,
-    /// Length of the rolling window in milliseconds.
-    pub window_ms: u64,
+    /// What is counted.
+    pub unit: Unit,
+    /// Over which time.
+    pub window: Window,
+    /// Shares of the limit, in percent and rising, whose passing is told once per window.
+    pub alert_at: Arc<[u8]>,
+    /// Whose the limit is.
+    pub scope: Scope,
+}
+
+/// Whose a limit is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// This node's alone.
+    #[default]
+    Node,
+    /// All nodes' together: only what was leased from the cluster's store can be reserved.
+    Cluster,
 }
 
 impl Budget {
-    /// A budget of `limit` tokens in any `window_ms` milliseconds.
-    pub fn new(key: impl Into<Arc<str>>, limit: u64, window_ms: u64) -> Self {
+    /// A budget of `limit` tokens in any `window_ms` milliseconds, of this node.
+    pub fn tokens(key: impl Into<Arc<str>>, limit: u64, window_ms: u64) -> Self {
+        Self::new(key, limit, Unit::Tokens, Window::rolling(window_ms))
+    }
+
+    /// A budget of this node, without alerts.
+    pub fn new(key: impl Into<Arc<str>>, limit: u64, unit: Unit, window: Window) -> Self {
         Self {
             key: key.into(),
             limit,
-            window_ms,
+            unit,
+            window,
+            alert_at: Arc::default(),
+            scope: Scope::Node,
         }
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.limit.min(MAX_TOKENS)
-    }
-
-    pub(crate) fn window_ms(&self) -> u64 {
-        self.window_ms.clamp(1, MAX_WINDOW_MS)
+        self.limit.min(MAX_AMOUNT)
     }
 }
 
 /// Why a reservation was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenyReason {
-    /// The budget has not this many tokens left now.
+    /// The budget has not this much left now.
     Exhausted,
     /// The request alone is larger than the whole limit: it fits at no time.
     LargerThanLimit,
@@ -58,22 +80,24 @@ pub enum DenyReason {
 /// A reservation or extension that was refused; nothing was taken from any budget.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "budget {key}: {requested} tokens asked, {used} used, {reserved} reserved and {debt} owed of a limit of {limit}"
+    "budget {key}: {requested} {} asked, {used} used, {reserved} reserved and {debt} owed of a limit of {limit}", unit.name()
 )]
 pub struct Denied {
     /// Key of the budget that refused: the one with the longest wait if several did.
     pub key: Arc<str>,
     /// Why.
     pub reason: DenyReason,
-    /// Tokens asked for.
+    /// What the budget counts; the figures below are in it.
+    pub unit: Unit,
+    /// What was asked for.
     pub requested: u64,
-    /// The budget's limit in tokens.
+    /// The budget's limit.
     pub limit: u64,
-    /// Tokens settled in the window.
+    /// Settled in the window.
     pub used: u64,
-    /// Tokens held by open reservations.
+    /// Held by open reservations.
     pub reserved: u64,
-    /// Tokens spent beyond earlier reservations that still have to fit.
+    /// Spent beyond earlier reservations and still to fit.
     pub debt: u64,
     /// Milliseconds until the request would fit if nobody else spends; at least 1. `None` if it can never fit. While open
     /// reservations hold the room, a hint: [`crate::RETRY_WHILE_RESERVED_MS`].
@@ -93,19 +117,24 @@ pub enum Certainty {
     UnderEstimate,
 }
 
-/// What settling did. `settled + debt` is the charge, the same for every budget of the reservation.
+/// What settling did to each budget of the reservation, in the order in which they were given; a key that was given twice is
+/// there once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settlement(pub SmallVec<[Charge; 4]>);
+
+/// What settling charged to one budget, in its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Settlement {
-    /// Tokens of the charge that found room in the window (of the tightest budget).
+pub struct Charge {
+    /// The part that found room in the window.
     pub settled: u64,
-    /// Tokens of the charge that the tightest budget carries on as debt.
+    /// The part that is carried on as debt.
     pub debt: u64,
 }
 
-impl Settlement {
-    /// Tokens charged to each budget.
+impl Charge {
+    /// All that was charged.
     #[must_use]
-    pub fn charged(&self) -> u64 {
+    pub fn charged(self) -> u64 {
         self.settled.saturating_add(self.debt)
     }
 }
@@ -115,21 +144,23 @@ impl Settlement {
 pub struct AccountState {
     /// The budget's key.
     pub key: Arc<str>,
-    /// Limit in tokens.
+    /// What it counts; the figures below are in it.
+    pub unit: Unit,
+    /// Its limit.
     pub limit: u64,
-    /// Length of the rolling window in milliseconds.
-    pub window_ms: u64,
-    /// Tokens settled in the window.
+    /// Over which time.
+    pub window: Window,
+    /// Settled in the window.
     pub settled: u64,
-    /// Tokens held by open reservations.
+    /// Held by open reservations.
     pub reserved: u64,
-    /// Tokens spent beyond reservations that still have to fit.
+    /// Spent beyond reservations and still to fit.
     pub debt: u64,
     /// Largest `settled + reserved` since the account was opened.
     pub peak_outstanding: u64,
     /// Open reservations on this account.
     pub open_reservations: u32,
-    /// Unix milliseconds at which the oldest settled tokens leave the window. `None` if nothing is settled.
+    /// Unix milliseconds at which the oldest settled amount leaves the window. `None` if nothing is settled.
     pub next_free_ms: Option<u64>,
     /// Unix milliseconds at which all that is settled and owed now has left the window, if nothing more is spent. `None` if
     /// nothing is settled, or if open reservations keep the debt from draining.

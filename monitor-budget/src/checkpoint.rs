@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::clock::Clock;
+use crate::clock::{CLOCK_STEP_MS, Clock, Reading};
 use crate::error::LedgerError;
 use crate::health::{Health, HealthNotes};
 use crate::journal::Log;
@@ -23,9 +23,6 @@ const LOCK_FILE: &str = "ledger.lock";
 
 /// Accounts copied per lock taken: requests wait a few microseconds at most.
 const ACCOUNTS_PER_LOCK: usize = 64;
-
-/// A step of the wall clock against ledger time that is worth a checkpoint of its own, in milliseconds.
-const CLOCK_STEP_MS: u64 = 1_000;
 
 /// The disk side of a ledger.
 pub(crate) struct Durable {
@@ -166,11 +163,11 @@ impl Durable {
         clock: &dyn Clock,
     ) -> Result<(), LedgerError> {
         let mut state = accounts.lock();
-        let now_ms = state.time.at(clock.monotonic_ms());
-        state.forget_idle(now_ms);
+        let now = state.now(Reading::of(clock));
+        state.forget_idle(now);
         if state.open_reservations > 0 {
             state.record(
-                now_ms,
+                now.ledger_ms,
                 &Record::Clock {
                     unix_ms: clock.now_ms(),
                 },
@@ -248,6 +245,7 @@ impl Durable {
         let unix_ms = clock.now_ms();
         let mut state = accounts.lock();
         let ledger_ms = state.time.at(clock.monotonic_ms());
+        let now = state.time.moment(ledger_ms);
         let Some(log) = state.log.as_ref() else {
             return Ok(());
         };
@@ -263,6 +261,7 @@ impl Durable {
             lsn: log.end_lsn,
             ledger_ms,
             unix_ms,
+            ahead_ms: state.time.ahead_ms(),
         };
         let changed = state.book.take_dirty();
         drop(state);
@@ -279,7 +278,7 @@ impl Durable {
         for slots in changed.chunks(ACCOUNTS_PER_LOCK) {
             let mut state = accounts.lock();
             stored.extend(slots.iter().filter_map(|&slot| {
-                let (lsn, account) = state.book.copy_clean(slot, ledger_ms)?;
+                let (lsn, account) = state.book.copy_clean(slot, now)?;
                 Some(StoredSlot { slot, lsn, account })
             }));
             // Requests that wait go first: an ordinary unlock would let this loop take the lock again and again.

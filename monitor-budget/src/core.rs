@@ -9,14 +9,16 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::book::SlotNumber;
 use crate::budget::{Budget, Denied, Settlement};
 use crate::checkpoint::Durable;
-use crate::clock::{Clock, TimeLine};
+use crate::clock::{Clock, Moment, Reading, TimeLine};
 use crate::error::LedgerError;
-use crate::handover::{Held, Successor};
+use crate::handover::{Ending, Held, Successor};
 use crate::health::Health;
 use crate::ledger::Checkpoints;
 use crate::recovery::{Open, Recovery};
-use crate::state::{Owner, Slots, State};
+use crate::reservation::{Holds, Settle};
+use crate::state::{Owner, State};
 use crate::ticker::Ticker;
+use crate::unit::Spend;
 
 /// Slots visited per lock taken by operations that go through all accounts.
 const SLOTS_PER_LOCK: usize = 256;
@@ -42,7 +44,8 @@ struct Shared {
 
 impl Core {
     pub(crate) fn in_memory(clock: Arc<dyn Clock>) -> Self {
-        let time = TimeLine::starting_at(clock.now_ms(), clock.monotonic_ms());
+        let reading = Reading::of(&*clock);
+        let time = TimeLine::starting_at(reading.unix_ms, reading);
         let shared = Shared {
             clock,
             state: Mutex::new(State::new(time)),
@@ -81,51 +84,56 @@ impl Core {
         Ok(Self { shared, ticker })
     }
 
-    pub(crate) fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<Slots, Denied> {
+    pub(crate) fn reserve(&self, budgets: &[&Budget], spend: &Spend) -> Result<Holds, Denied> {
         match self.shared.enter() {
-            Entered::Own(state) => self.shared.change_in(state, |state, monotonic_ms| {
-                state.reserve(budgets, tokens, monotonic_ms)
-            }),
+            Entered::Own(state) => self
+                .shared
+                .change_in(state, |state, reading| state.reserve(budgets, spend, reading)),
             Entered::Successor(successor, mut state) => {
-                let slots = state.slots_of(budgets, self.shared.clock.monotonic_ms())?;
+                let holds = state.holds_of(budgets, spend, Reading::of(&*self.shared.clock))?;
                 drop(state);
-                successor.reserve(budgets, tokens)?;
-                Ok(slots)
+                successor.reserve(budgets, spend)?;
+                Ok(holds)
             }
         }
     }
 
-    pub(crate) fn extend(&self, slots: &[SlotNumber], tokens: u64) -> Result<(), Denied> {
-        if slots.is_empty() {
+    pub(crate) fn extend(&self, amounts: &[(SlotNumber, u64)]) -> Result<(), Denied> {
+        if amounts.is_empty() {
             return Ok(());
         }
         match self.shared.enter() {
-            Entered::Own(state) => self.shared.change_in(state, |state, monotonic_ms| {
-                state.extend(slots, tokens, monotonic_ms)
-            }),
+            Entered::Own(state) => self
+                .shared
+                .change_in(state, |state, reading| state.extend(amounts, reading)),
             Entered::Successor(successor, mut state) => {
-                let keys = state.keys_of(slots);
+                let keyed = |&(slot, amount): &(SlotNumber, u64)| Some((state.key_of(slot)?, amount));
+                let amounts: Vec<_> = amounts.iter().filter_map(keyed).collect();
                 drop(state);
-                successor.extend(&keys, tokens)
+                successor.extend(&amounts)
             }
         }
     }
 
-    pub(crate) fn settle(&self, slots: &[SlotNumber], held: u64, charge: u64) -> Settlement {
-        if slots.is_empty() {
-            return Settlement {
-                settled: charge,
-                debt: 0,
-            };
+    pub(crate) fn settle(&self, settles: &[Settle]) -> Settlement {
+        if settles.is_empty() {
+            return Settlement::default();
         }
         match self.shared.enter() {
-            Entered::Own(state) => self.shared.change_in(state, |state, monotonic_ms| {
-                state.settle(slots, held, charge, monotonic_ms)
-            }),
+            Entered::Own(state) => self
+                .shared
+                .change_in(state, |state, reading| state.settle(settles, reading)),
             Entered::Successor(successor, mut state) => {
-                let keys = state.keys_of(slots);
+                let keyed = |settle: &Settle| {
+                    Some(Ending {
+                        key: state.key_of(settle.slot)?,
+                        held: settle.held,
+                        charge: settle.charge,
+                    })
+                };
+                let endings: Vec<_> = settles.iter().filter_map(keyed).collect();
                 drop(state);
-                successor.settle(&keys, held, charge)
+                successor.settle(&endings)
             }
         }
     }
@@ -165,17 +173,16 @@ impl Core {
         let reservations = self.shared.state.lock().open_reservations;
         let mut retaken = durable.retake(&*self.shared.clock, Open::Kept { reservations })?;
         let own = self.held();
-        let monotonic_ms = self.shared.clock.monotonic_ms();
-        let now_ms = retaken.time.at(monotonic_ms);
+        let now = retaken.now(Reading::of(&*self.shared.clock));
         for slot in retaken.book.slot_numbers() {
             let Some(account) = retaken.book.account_mut(slot) else {
                 continue;
             };
             let ours = own.get(&slot).copied().unwrap_or_default();
-            let foreign = account.reserved.saturating_sub(ours.tokens);
+            let foreign = account.reserved.saturating_sub(ours.amount);
             if foreign > 0 || account.open_reservations > ours.reservations {
-                account.advance(now_ms);
-                account.settle(foreign, foreign);
+                account.advance(now);
+                account.charge_held(foreign);
                 account.open_reservations = ours.reservations;
                 retaken.book.mark_dirty(&[slot]);
             }
@@ -198,7 +205,8 @@ impl Core {
                 held.insert(
                     slot,
                     Held {
-                        tokens: account.reserved,
+                        amount: account.reserved,
+                        unit: account.unit,
                         reservations: account.open_reservations,
                     },
                 );
@@ -228,30 +236,25 @@ impl Core {
             .unwrap_or_default()
     }
 
-    /// The wall clock, in Unix milliseconds.
-    pub(crate) fn unix_ms(&self) -> u64 {
-        self.shared.clock.now_ms()
-    }
-
-    /// Hands the accounts and the ledger time to `visit`.
-    pub(crate) fn with_state<T>(&self, visit: impl FnOnce(&mut State, u64) -> T) -> T {
-        self.shared.change(|state, monotonic_ms| {
-            let now_ms = state.time.at(monotonic_ms);
-            visit(state, now_ms)
+    /// Hands the accounts and the present to `visit`.
+    pub(crate) fn with_state<T>(&self, visit: impl FnOnce(&mut State, Moment) -> T) -> T {
+        self.shared.change(|state, reading| {
+            let now = state.now(reading);
+            visit(state, now)
         })
     }
 
-    /// Visits all slots with the ledger time, letting waiting requests go first now and then.
-    pub(crate) fn for_each_slot(&self, mut visit: impl FnMut(&mut State, SlotNumber, u64)) {
+    /// Visits all slots with the present, letting waiting requests go first now and then.
+    pub(crate) fn for_each_slot(&self, mut visit: impl FnMut(&mut State, SlotNumber, Moment)) {
         let mut from = 0;
         loop {
-            let monotonic_ms = self.shared.clock.monotonic_ms();
+            let reading = Reading::of(&*self.shared.clock);
             let mut state = self.shared.state.lock();
             MutexGuard::bump(&mut state);
-            let now_ms = state.time.at(monotonic_ms);
+            let now = state.now(reading);
             let to = state.book.slot_count().min(from + SLOTS_PER_LOCK);
             for slot in (from..to).filter_map(|slot| SlotNumber::try_from(slot).ok()) {
-                visit(&mut state, slot, now_ms);
+                visit(&mut state, slot, now);
             }
             self.shared.release(state);
             if from == to {
@@ -270,12 +273,16 @@ enum Entered<'s> {
 
 impl Shared {
     /// Makes a change and sees it into the journal before the caller hears of it.
-    fn change<T>(&self, change: impl FnOnce(&mut State, u64) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut State, Reading) -> T) -> T {
         self.change_in(self.state.lock(), change)
     }
 
-    fn change_in<T>(&self, mut state: MutexGuard<'_, State>, change: impl FnOnce(&mut State, u64) -> T) -> T {
-        let outcome = change(&mut state, self.clock.monotonic_ms());
+    fn change_in<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        change: impl FnOnce(&mut State, Reading) -> T,
+    ) -> T {
+        let outcome = change(&mut state, Reading::of(&*self.clock));
         self.release(state);
         outcome
     }

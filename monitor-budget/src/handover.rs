@@ -15,24 +15,37 @@ use std::sync::Arc;
 use crate::book::SlotNumber;
 use crate::budget::{Budget, Denied, Settlement};
 use crate::core::Core;
+use crate::reservation::Settle;
+use crate::unit::{Spend, Unit};
 
 /// The ledger of the next agent, as the one before it reaches it. Calls may block for a moment, and answer without the next agent
 /// when it cannot be reached.
 pub trait Successor: Send + Sync {
-    /// Holds `tokens` on every budget or on none.
+    /// Holds what `spend` comes to on every budget or on none.
     ///
     /// # Errors
     /// The refusal, also when nobody answers: [`DenyReason::Unreachable`](crate::DenyReason::Unreachable).
-    fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<(), Denied>;
+    fn reserve(&self, budgets: &[&Budget], spend: &Spend) -> Result<(), Denied>;
 
-    /// Holds `tokens` more on every account or on none.
+    /// Holds more, by key, on every account or on none.
     ///
     /// # Errors
     /// As [`reserve`](Self::reserve).
-    fn extend(&self, keys: &[Arc<str>], tokens: u64) -> Result<(), Denied>;
+    fn extend(&self, amounts: &[(Arc<str>, u64)]) -> Result<(), Denied>;
 
-    /// Gives `held` back on every account and charges `charge`. When nobody answers, the next agent charges what is held.
-    fn settle(&self, keys: &[Arc<str>], held: u64, charge: u64) -> Settlement;
+    /// Ends a reservation. When nobody answers, the next agent charges what is held.
+    fn settle(&self, endings: &[Ending]) -> Settlement;
+}
+
+/// The end of what one reservation holds on one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The account.
+    pub key: Arc<str>,
+    /// What is given back.
+    pub held: u64,
+    /// What is charged.
+    pub charge: u64,
 }
 
 /// What the agent before holds on this ledger's accounts.
@@ -45,7 +58,8 @@ pub struct Adopted {
 /// What is held on one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Held {
-    pub(crate) tokens: u64,
+    pub(crate) amount: u64,
+    pub(crate) unit: Unit,
     pub(crate) reservations: u32,
 }
 
@@ -65,54 +79,62 @@ impl Adopted {
         self.in_charge = true;
     }
 
-    /// Holds tokens for the agent before, as [`Ledger::reserve`](crate::Ledger::reserve).
+    /// Holds for the agent before, as [`Ledger::reserve`](crate::Ledger::reserve).
     ///
     /// # Errors
     /// The refusal.
-    pub fn reserve(&mut self, budgets: &[&Budget], tokens: u64) -> Result<(), Denied> {
-        for slot in self.core.reserve(budgets, tokens)? {
-            let held = self.held.entry(slot).or_default();
-            held.tokens = held.tokens.saturating_add(tokens);
+    pub fn reserve(&mut self, budgets: &[&Budget], spend: &Spend) -> Result<(), Denied> {
+        for hold in self.core.reserve(budgets, spend)? {
+            let held = self.held.entry(hold.slot).or_default();
+            held.amount = held.amount.saturating_add(hold.held);
+            held.unit = hold.unit;
             held.reservations = held.reservations.saturating_add(1);
         }
         Ok(())
     }
 
-    /// Holds more tokens for the agent before.
+    /// Holds more for the agent before.
     ///
     /// # Errors
     /// The refusal.
-    pub fn extend(&mut self, keys: &[Arc<str>], tokens: u64) -> Result<(), Denied> {
-        let slots = self.slots(keys);
-        self.core.extend(&slots, tokens)?;
-        for slot in slots {
+    pub fn extend(&mut self, amounts: &[(Arc<str>, u64)]) -> Result<(), Denied> {
+        let slots: Vec<_> = self.core.with_state(|state, _| {
+            let slot = |(key, amount): &(Arc<str>, u64)| Some((state.book.find(key)?, *amount));
+            amounts.iter().filter_map(slot).collect()
+        });
+        self.core.extend(&slots)?;
+        for (slot, amount) in slots {
             let held = self.held.entry(slot).or_default();
-            held.tokens = held.tokens.saturating_add(tokens);
+            held.amount = held.amount.saturating_add(amount);
         }
         Ok(())
     }
 
     /// Ends a reservation of the agent before; it cannot give back more than it holds.
-    pub fn settle(&mut self, keys: &[Arc<str>], held: u64, charge: u64) -> Settlement {
-        let slots = self.slots(keys);
-        let held = slots.iter().fold(held, |held, slot| {
-            held.min(self.held.get(slot).map_or(0, |held| held.tokens))
+    pub fn settle(&mut self, endings: &[Ending]) -> Settlement {
+        let mut settles: Vec<_> = self.core.with_state(|state, _| {
+            let settle = |ending: &Ending| {
+                Some(Settle {
+                    slot: state.book.find(&ending.key)?,
+                    held: ending.held,
+                    charge: ending.charge,
+                })
+            };
+            endings.iter().filter_map(settle).collect()
         });
-        for slot in &slots {
-            if let Some(left) = self.held.get_mut(slot) {
-                left.tokens -= held;
-                left.reservations = left.reservations.saturating_sub(1);
-                if *left == Held::default() {
-                    self.held.remove(slot);
-                }
+        for settle in &mut settles {
+            let Some(left) = self.held.get_mut(&settle.slot) else {
+                settle.held = 0;
+                continue;
+            };
+            settle.held = settle.held.min(left.amount);
+            left.amount -= settle.held;
+            left.reservations = left.reservations.saturating_sub(1);
+            if left.amount == 0 && left.reservations == 0 {
+                self.held.remove(&settle.slot);
             }
         }
-        self.core.settle(&slots, held, charge)
-    }
-
-    fn slots(&self, keys: &[Arc<str>]) -> Vec<SlotNumber> {
-        self.core
-            .with_state(|state, _| keys.iter().filter_map(|key| state.book.find(key)).collect())
+        self.core.settle(&settles)
     }
 }
 
@@ -122,10 +144,16 @@ impl Drop for Adopted {
             return;
         }
         for (slot, held) in self.held.drain() {
-            // The journal knows reservations by their settling: the first takes the tokens, each of the others its place.
-            self.core.settle(&[slot], held.tokens, held.tokens);
-            for _ in 1..held.reservations {
-                self.core.settle(&[slot], 0, 0);
+            // The journal knows reservations by their settling: the first takes all that is held, each of the others its place.
+            let mut left = held.amount;
+            for _ in 0..held.reservations.max(1) {
+                let amount = std::mem::take(&mut left);
+                let charge = if held.unit.is_charged() { amount } else { 0 };
+                self.core.settle(&[Settle {
+                    slot,
+                    held: amount,
+                    charge,
+                }]);
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::handover::{Adopted, Successor};
 use crate::health::Health;
 use crate::recovery::{Open, Recovery};
 use crate::reservation::Reservation;
+use crate::unit::Spend;
 
 /// The token ledger. A cheap handle: clones share the accounts.
 #[derive(Clone)]
@@ -112,32 +113,28 @@ impl Ledger {
         self.core.resume()
     }
 
-    /// Holds `tokens` on every budget, or on none. With no budgets the reservation only meters.
+    /// Holds what `spend` comes to on every budget, or on none. With no budgets the reservation only meters.
     ///
-    /// A budget seen for the first time opens its account; one whose limit or window has changed takes the new ones at
+    /// A budget seen for the first time opens its account; one whose definition has changed takes the new one at
     /// once. The same key given twice is one budget, as first given.
     ///
     /// # Errors
     /// [`Denied`] with the budget that refused: the one with the longest wait if several did.
-    pub fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<Reservation, Denied> {
-        let slots = if budgets.is_empty() {
+    pub fn reserve(&self, budgets: &[&Budget], spend: &Spend) -> Result<Reservation, Denied> {
+        let holds = if budgets.is_empty() {
             Default::default()
         } else {
-            self.core.reserve(budgets, tokens)?
+            self.core.reserve(budgets, spend)?
         };
-        Ok(Reservation::new(Arc::clone(&self.core), slots, tokens))
+        Ok(Reservation::new(Arc::clone(&self.core), holds))
     }
 
-    /// Puts new limits and windows into force on accounts that exist, for a configuration reload: `definition` gives limit
-    /// in tokens and window in milliseconds for a key, or `None` to leave that account as it is.
-    pub fn redefine(&self, mut definition: impl FnMut(&str) -> Option<(u64, u64)>) {
-        self.core.for_each_slot(|state, slot, now_ms| {
-            let Some(account) = state.book.account_mut(slot) else {
-                return;
-            };
-            if let Some((limit, window_ms)) = definition(&account.key) {
-                let budget = Budget::new(Arc::clone(&account.key), limit, window_ms);
-                state.define(slot, budget.limit(), budget.window_ms(), now_ms);
+    /// Puts new definitions into force on accounts that exist, for a configuration reload: `definition` gives the budget of a
+    /// key, or `None` to leave that account as it is.
+    pub fn redefine(&self, mut definition: impl FnMut(&str) -> Option<Budget>) {
+        self.core.for_each_slot(|state, slot, now| {
+            if let Some(budget) = state.key_of(slot).and_then(|key| definition(&key)) {
+                state.define(slot, &budget, now);
             }
         });
     }
@@ -167,20 +164,18 @@ impl Ledger {
     /// and is then not among them.
     #[must_use]
     pub fn snapshot(&self) -> Vec<AccountState> {
-        let unix_ms = self.core.unix_ms();
         let mut accounts = Vec::new();
         self.core
-            .for_each_slot(|state, slot, now_ms| accounts.extend(state.account_state(slot, now_ms, unix_ms)));
+            .for_each_slot(|state, slot, now| accounts.extend(state.account_state(slot, now)));
         accounts
     }
 
     /// The account of one budget, if it has one.
     #[must_use]
     pub fn account(&self, key: &str) -> Option<AccountState> {
-        let unix_ms = self.core.unix_ms();
-        self.core.with_state(|state, now_ms| {
+        self.core.with_state(|state, now| {
             let slot = state.book.find(key)?;
-            state.account_state(slot, now_ms, unix_ms)
+            state.account_state(slot, now)
         })
     }
 }

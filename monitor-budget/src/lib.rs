@@ -2,13 +2,13 @@
 //!
 //! # The rules
 //!
-//! A [`Budget`] is a limit of tokens in a rolling window. Its account holds three figures: what is **settled** in the window,
+//! A [`Budget`] is a limit of one [`Unit`] in a [`Window`]. Its account holds three figures: what is **settled** in the window,
 //! what open reservations have **reserved**, and the **debt** that was spent beyond reservations and has not found room yet.
 //!
 //! 1. [`Ledger::reserve`] takes tokens from every budget of a request in one step, or from none. It succeeds only where
 //!    `settled + reserved + tokens ≤ limit`, so that `settled + reserved ≤ limit` holds at every moment. (A limit lowered below what is
 //!    outstanding denies until enough has left the window.)
-//! 2. [`Reservation::extend`] does the same for a further slice while an answer streams.
+//! 2. [`Reservation::cover`] does the same for what is missing while an answer streams.
 //! 3. [`Reservation::settle`] gives the reservation back and charges what was spent, at the moment of settling. The part of the charge within
 //!    the reservation is settled. The part beyond it is debt.
 //! 4. Debt takes free room before any reservation can: at once when it arises, and then whenever charges leave the window, a reservation is
@@ -39,13 +39,15 @@
 //! # Bounds
 //!
 //! [`MAX_ACCOUNTS`] accounts; one that holds nothing any more is dropped. 61 sub-windows an account, only those in use take memory. 64 MiB of
-//! journal. Keys of [`MAX_KEY_BYTES`]. Figures up to [`MAX_TOKENS`].
+//! journal. Keys of [`MAX_KEY_BYTES`]. Figures up to [`MAX_AMOUNT`].
 
 #![forbid(unsafe_code)]
 
 mod account;
 mod book;
 mod budget;
+mod calendar;
+mod charges;
 mod checkpoint;
 mod clock;
 #[cfg(test)]
@@ -60,20 +62,23 @@ mod ledger;
 mod price;
 mod recovery;
 mod reservation;
+mod rolling;
 mod state;
 mod store;
 mod ticker;
+mod unit;
 mod window;
 
 pub use account::RETRY_WHILE_RESERVED_MS;
 pub use book::MAX_ACCOUNTS;
 pub use budget::{
-    AccountState, Budget, Certainty, Denied, DenyReason, MAX_TOKENS, MAX_WINDOW_MS, Settlement,
+    AccountState, Budget, Certainty, Charge, Denied, DenyReason, MAX_AMOUNT, Scope, Settlement,
 };
+pub use calendar::{Period, UnknownZone, Zone};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::LedgerError;
 pub use glob::{Glob, GlobError, MAX_PATTERN_BYTES};
-pub use handover::{Adopted, Successor};
+pub use handover::{Adopted, Ending, Successor};
 pub use health::Health;
 pub use journal::record::MAX_KEY_BYTES;
 pub use ledger::{Checkpoints, Ledger};
@@ -84,3 +89,5 @@ pub use price::{
 };
 pub use recovery::Recovery;
 pub use reservation::Reservation;
+pub use unit::{Spend, Unit};
+pub use window::{MAX_WINDOW_MS, Window};

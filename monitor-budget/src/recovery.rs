@@ -5,13 +5,15 @@ use std::path::Path;
 use crate::account::Account;
 use crate::book::{Book, MAX_ACCOUNTS, SlotNumber};
 use crate::budget::Budget;
-use crate::clock::{Clock, TimeLine};
+use crate::clock::{Clock, Moment, Reading, TimeLine, ahead, moment};
 use crate::error::LedgerError;
 use crate::journal::Log;
 use crate::journal::file::{JournalReader, generations, path_of};
 use crate::journal::record::{Frame, Record};
 use crate::state::State;
 use crate::store::{Position, Store, StoredSlot};
+use crate::unit::Unit;
+use crate::window::Window;
 
 /// How long after the agent's last sign of life a provider may still have been producing for an exchange that the agent's end
 /// cut off, in milliseconds. What open reservations held is charged as of that moment.
@@ -26,7 +28,7 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Reservations that were open on some account, counted per account.
     pub open_reservations: u64,
-    /// Tokens they held, counted per account and charged as spent.
+    /// Tokens they held on accounts of tokens, counted per account and charged as spent.
     pub open_tokens: u64,
     /// Milliseconds that passed since the last sign of life of the agent before.
     pub downtime_ms: u64,
@@ -67,6 +69,7 @@ pub(crate) fn recover(
         end_lsn: position.lsn,
         last_ms: position.ledger_ms,
         seen: (position.ledger_ms, position.unix_ms),
+        ahead_ms: position.ahead_ms,
     };
     let files = generations(dir)?;
     if position.generation > 0 {
@@ -77,11 +80,13 @@ pub(crate) fn recover(
         mut report,
         last_ms,
         seen,
+        ahead_ms,
         ..
     } = replay;
     let end_lsn = replay.end_lsn.max(book.highest_lsn());
 
-    let unix_ms = clock.now_ms();
+    let reading = Reading::of(clock);
+    let unix_ms = reading.unix_ms;
     let fresh = position == Position::default();
     let last_unix_ms = seen.1.saturating_add(last_ms.saturating_sub(seen.0));
     report.downtime_ms = if fresh {
@@ -96,15 +101,16 @@ pub(crate) fn recover(
     };
 
     if open == Open::Charged {
-        charge_open_reservations(
-            &mut book,
-            now_ms.min(last_ms.saturating_add(EXCHANGE_TAIL_MS)),
-            end_lsn,
-            &mut report,
-        );
+        let at_ms = now_ms.min(last_ms.saturating_add(EXCHANGE_TAIL_MS));
+        charge_open_reservations(&mut book, moment(at_ms, ahead_ms), end_lsn, &mut report);
     }
     book.rebuild_free_slots();
-    let mut state = State::new(TimeLine::starting_at(now_ms, clock.monotonic_ms()));
+    // The wall clock may have been set while nobody looked.
+    let time = TimeLine::starting_at(now_ms, reading);
+    for slot in book.step(moment(now_ms, ahead_ms), time.moment(now_ms), |_| true) {
+        book.touch(slot, end_lsn);
+    }
+    let mut state = State::new(time);
     state.book = book;
     state.log = Some(Log::off(end_lsn));
     if let Open::Kept { reservations } = open {
@@ -141,6 +147,8 @@ struct Replay {
     last_ms: u64,
     /// The last pair of ledger time and wall clock.
     seen: (u64, u64),
+    /// Calendar time less ledger time.
+    ahead_ms: i64,
 }
 
 impl Replay {
@@ -201,20 +209,23 @@ impl Replay {
     }
 
     fn apply(&mut self, frame: &Frame<'_>, lsn: u64) -> Result<(), &'static str> {
-        let now_ms = frame.ledger_ms;
-        self.last_ms = self.last_ms.max(now_ms);
+        let ledger_ms = frame.ledger_ms;
+        let now = moment(ledger_ms, self.ahead_ms);
+        self.last_ms = self.last_ms.max(ledger_ms);
         match frame.record {
             Record::Define {
                 slot,
                 limit,
-                window_ms,
+                unit,
+                window,
                 key,
             } => {
                 if slot as usize >= MAX_ACCOUNTS {
                     return Err("a record opens an account beyond the last slot");
                 }
                 if !self.book.contains(slot, lsn) {
-                    define(&mut self.book, slot, &Budget::new(key, limit, window_ms), now_ms)?;
+                    let window = Window::parse(window).ok_or("a record has a window that is not known")?;
+                    define(&mut self.book, slot, &Budget::new(key, limit, unit, window), now)?;
                     self.book.touch(slot, lsn);
                 }
             }
@@ -224,30 +235,45 @@ impl Replay {
                     self.book.touch(slot, lsn);
                 }
             }
-            Record::Reserve { tokens, slots } => self.each(slots.iter(), lsn, |account| {
-                account.advance(now_ms);
-                account.open_reservation(tokens);
-            })?,
-            Record::Extend { tokens, slots } => self.each(slots.iter(), lsn, |account| {
-                account.advance(now_ms);
-                account.hold(tokens);
-            })?,
-            Record::Settle { held, charge, slots } => self.each(slots.iter(), lsn, |account| {
-                account.advance(now_ms);
-                account.close_reservation(held, charge);
-            })?,
-            Record::Clock { unix_ms } => self.seen = (now_ms, unix_ms),
+            Record::Reserve { amounts } => {
+                self.each(amounts.iter(), lsn, |account, amount| {
+                    account.advance(now);
+                    account.open_reservation(amount);
+                })?;
+            }
+            Record::Extend { amounts } => {
+                self.each(amounts.iter(), lsn, |account, amount| {
+                    account.advance(now);
+                    account.hold(amount);
+                })?;
+            }
+            Record::Settle { settles } => {
+                let settles = settles.iter().map(|settle| (settle.slot, settle));
+                self.each(settles, lsn, |account, settle| {
+                    account.advance(now);
+                    account.close_reservation(settle.held, settle.charge);
+                })?;
+            }
+            Record::Clock { unix_ms } => self.seen = (ledger_ms, unix_ms),
+            Record::Step { unix_ms } => {
+                self.ahead_ms = ahead(ledger_ms, unix_ms);
+                self.seen = (ledger_ms, unix_ms);
+                let after = moment(ledger_ms, self.ahead_ms);
+                for slot in self.book.step(now, after, |place| place.lsn < lsn) {
+                    self.book.touch(slot, lsn);
+                }
+            }
         }
         Ok(())
     }
 
-    fn each(
+    fn each<T>(
         &mut self,
-        slots: impl Iterator<Item = SlotNumber>,
+        changes: impl Iterator<Item = (SlotNumber, T)>,
         lsn: u64,
-        mut change: impl FnMut(&mut Account),
+        mut change: impl FnMut(&mut Account, T),
     ) -> Result<(), &'static str> {
-        for slot in slots {
+        for (slot, what) in changes {
             if self.book.contains(slot, lsn) {
                 continue;
             }
@@ -255,28 +281,28 @@ impl Replay {
                 .book
                 .account_mut(slot)
                 .ok_or("a record refers to an account that is not open")?;
-            change(account);
+            change(account, what);
             self.book.touch(slot, lsn);
         }
         Ok(())
     }
 }
 
-fn define(book: &mut Book, slot: SlotNumber, budget: &Budget, now_ms: u64) -> Result<(), &'static str> {
+fn define(book: &mut Book, slot: SlotNumber, budget: &Budget, now: Moment) -> Result<(), &'static str> {
     let elsewhere = book.find(&budget.key).is_some_and(|found| found != slot);
     match book.account_mut(slot) {
         Some(account) if account.key == budget.key => {
-            account.redefine(budget.limit(), budget.window_ms(), now_ms);
+            account.redefine(budget, now);
         }
         Some(_) => return Err("a record opens an account in a slot that is taken"),
         None if elsewhere => return Err("a record opens an account that is open already"),
-        None => book.put(slot, Account::new(budget, now_ms)),
+        None => book.put(slot, Account::new(budget, now)),
     }
     Ok(())
 }
 
 /// The exchanges died with the agent and nobody will tell what they spent: all they held is charged, and never refunded.
-fn charge_open_reservations(book: &mut Book, at_ms: u64, lsn: u64, report: &mut Recovery) {
+fn charge_open_reservations(book: &mut Book, at: Moment, lsn: u64, report: &mut Recovery) {
     for slot in book.slot_numbers() {
         let Some(account) = book
             .account_mut(slot)
@@ -285,9 +311,11 @@ fn charge_open_reservations(book: &mut Book, at_ms: u64, lsn: u64, report: &mut 
             continue;
         };
         report.open_reservations += u64::from(account.open_reservations);
-        report.open_tokens = report.open_tokens.saturating_add(account.reserved);
-        account.advance(at_ms);
-        account.close_reservation(account.reserved, account.reserved);
+        if account.unit == Unit::Tokens {
+            report.open_tokens = report.open_tokens.saturating_add(account.reserved);
+        }
+        account.advance(at);
+        account.charge_held(account.reserved);
         account.open_reservations = 0;
         book.touch(slot, lsn);
     }

@@ -1,85 +1,129 @@
-//! A reservation: tokens held on every budget of one exchange until it settles.
+//! A reservation: what is held on every budget of one exchange until it settles.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::budget::{Certainty, Denied, MAX_TOKENS, Settlement};
-use crate::core::Core;
-use crate::state::Slots;
+use smallvec::SmallVec;
 
-/// Tokens held for one exchange.
+use crate::book::SlotNumber;
+use crate::budget::{Certainty, Denied, MAX_AMOUNT, Settlement};
+use crate::core::Core;
+use crate::unit::{Spend, Unit};
+
+/// What one reservation holds on one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) slot: SlotNumber,
+    pub(crate) unit: Unit,
+    pub(crate) held: u64,
+}
+
+/// The holds of one reservation; more than four budgets on one request spill to the heap.
+pub(crate) type Holds = SmallVec<[Hold; 4]>;
+
+/// What is held for one exchange.
 ///
-/// Dropped without [`settle`](Self::settle), it settles itself as [`Certainty::UnderEstimate`] with what was metered: the
-/// whole reservation, or the metered tokens if those are more, count as spent.
+/// Dropped without [`settle`](Self::settle), it settles itself as [`Certainty::UnderEstimate`] with what was metered: all that
+/// is held, or what was metered if that is more, counts as spent.
 #[must_use = "a reservation that is dropped at once charges all it holds"]
 pub struct Reservation {
     core: Arc<Core>,
-    slots: Slots,
-    reserved: u64,
-    metered: u64,
+    holds: Holds,
+    metered: Spend,
     open: bool,
 }
 
 impl Reservation {
-    pub(crate) fn new(core: Arc<Core>, slots: Slots, reserved: u64) -> Self {
+    pub(crate) fn new(core: Arc<Core>, holds: Holds) -> Self {
         Self {
             core,
-            slots,
-            reserved,
-            metered: 0,
+            holds,
+            metered: Spend::default(),
             open: true,
         }
     }
 
-    /// Holds `tokens` more on every budget, or none more on any.
+    /// Sees to it that every budget holds at least what `spend` comes to in its unit, or takes nothing more from any. What is
+    /// covered already costs no lock.
     ///
     /// # Errors
-    /// [`Denied`] if one of the budgets has not as many left; the reservation stays as it was.
-    pub fn extend(&mut self, tokens: u64) -> Result<(), Denied> {
-        self.core.extend(&self.slots, tokens)?;
-        self.reserved = self.reserved.saturating_add(tokens);
+    /// [`Denied`] if one of the budgets has not as much left; the reservation stays as it was.
+    pub fn cover(&mut self, spend: &Spend) -> Result<(), Denied> {
+        let missing: SmallVec<[(SlotNumber, u64); 4]> = self
+            .holds
+            .iter()
+            .map(|hold| (hold.slot, hold.unit.of(spend).saturating_sub(hold.held)))
+            .filter(|(_, missing)| *missing > 0)
+            .collect();
+        self.core.extend(&missing)?;
+        for hold in &mut self.holds {
+            hold.held = hold.held.max(hold.unit.of(spend));
+        }
         Ok(())
     }
 
-    /// Tokens held on each budget.
+    /// Whether every budget holds at least what `spend` comes to in its unit.
     #[must_use]
-    pub fn reserved(&self) -> u64 {
-        self.reserved
+    pub fn covers(&self, spend: &Spend) -> bool {
+        self.holds.iter().all(|hold| hold.held >= hold.unit.of(spend))
     }
 
-    /// Notes how many tokens the exchange has spent so far, for the drop guard and as the floor of an estimate. Takes the
-    /// largest figure given; costs no lock.
-    pub fn meter(&mut self, spent_so_far: u64) {
+    /// What is held on each budget, in its unit and in the order in which they were given.
+    pub fn held(&self) -> impl Iterator<Item = u64> + '_ {
+        self.holds.iter().map(|hold| hold.held)
+    }
+
+    /// Notes what the exchange has spent so far, for the drop guard and as the floor of an estimate. Takes the largest figures
+    /// given; costs no lock.
+    pub fn meter(&mut self, spent_so_far: &Spend) {
         self.metered = self.metered.max(spent_so_far);
     }
 
-    /// Largest figure metered.
-    #[must_use]
-    pub fn metered(&self) -> u64 {
-        self.metered
-    }
-
-    /// Ends the reservation with what was spent in all, prompt and completion.
-    pub fn settle(mut self, spent: u64, certainty: Certainty) -> Settlement {
+    /// Ends the reservation with what was spent in all.
+    pub fn settle(mut self, spent: &Spend, certainty: Certainty) -> Settlement {
         self.close(spent, certainty)
     }
 
-    fn close(&mut self, spent: u64, certainty: Certainty) -> Settlement {
-        self.open = false;
-        let charge = match certainty {
-            Certainty::Exact => spent,
-            Certainty::Estimated => spent.max(self.metered),
-            Certainty::UnderEstimate => spent.max(self.metered).max(self.reserved),
-        };
-        self.core
-            .settle(&self.slots, self.reserved, charge.min(MAX_TOKENS))
+    /// Ends the reservation of an exchange that never reached a provider: nothing is charged.
+    pub fn release(self) {
+        self.settle(&Spend::default(), Certainty::Exact);
     }
+
+    fn close(&mut self, spent: &Spend, certainty: Certainty) -> Settlement {
+        self.open = false;
+        let spent = match certainty {
+            Certainty::Exact => *spent,
+            Certainty::Estimated | Certainty::UnderEstimate => spent.max(&self.metered),
+        };
+        let charge = |hold: &Hold| {
+            let charge = match certainty {
+                _ if !hold.unit.is_charged() => 0,
+                Certainty::Exact | Certainty::Estimated => hold.unit.of(&spent),
+                Certainty::UnderEstimate => hold.unit.of(&spent).max(hold.held),
+            };
+            Settle {
+                slot: hold.slot,
+                held: hold.held,
+                charge: charge.min(MAX_AMOUNT),
+            }
+        };
+        let settles: SmallVec<[Settle; 4]> = self.holds.iter().map(charge).collect();
+        self.core.settle(&settles)
+    }
+}
+
+/// The end of a hold: what was held is given back and `charge` is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settle {
+    pub(crate) slot: SlotNumber,
+    pub(crate) held: u64,
+    pub(crate) charge: u64,
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if self.open {
-            self.close(self.metered, Certainty::UnderEstimate);
+            self.close(&Spend::default(), Certainty::UnderEstimate);
         }
     }
 }
@@ -87,8 +131,7 @@ impl Drop for Reservation {
 impl fmt::Debug for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation")
-            .field("budgets", &self.slots.len())
-            .field("reserved", &self.reserved)
+            .field("holds", &self.holds)
             .field("metered", &self.metered)
             .finish_non_exhaustive()
     }

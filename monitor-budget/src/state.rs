@@ -6,14 +6,13 @@ use smallvec::SmallVec;
 
 use crate::account::{Account, RETRY_WHILE_RESERVED_MS};
 use crate::book::{Book, SlotNumber};
-use crate::budget::{AccountState, Budget, Denied, DenyReason, Settlement};
-use crate::clock::TimeLine;
+use crate::budget::{AccountState, Budget, Charge, Denied, DenyReason, Settlement};
+use crate::clock::{Moment, Reading, TimeLine};
 use crate::handover::Successor;
 use crate::journal::Log;
-use crate::journal::record::{MAX_KEY_BYTES, Record, SlotList};
-
-/// Accounts one reservation holds; more than four budgets on one request spill to the heap.
-pub(crate) type Slots = SmallVec<[SlotNumber; 4]>;
+use crate::journal::record::{Amounts, MAX_KEY_BYTES, Record, Settles};
+use crate::reservation::{Hold, Holds, Settle};
+use crate::unit::Spend;
 
 /// The accounts and the time they run on.
 #[derive(Debug)]
@@ -61,28 +60,47 @@ impl State {
         }
     }
 
-    /// Takes `tokens` from every budget or from none.
+    /// The present on both time lines. A step of the wall clock is carried out first.
+    pub(crate) fn now(&mut self, reading: Reading) -> Moment {
+        let ledger_ms = self.time.at(reading.monotonic_ms);
+        if self.time.has_stepped(ledger_ms, reading.unix_ms) {
+            self.step(ledger_ms, reading.unix_ms);
+        }
+        self.time.moment(ledger_ms)
+    }
+
+    /// Brings all calendar windows up to the old time, then to the new one: the only place where a step has an effect.
+    fn step(&mut self, ledger_ms: u64, unix_ms: u64) {
+        let before = self.time.moment(ledger_ms);
+        self.time.step(ledger_ms, unix_ms);
+        let after = self.time.moment(ledger_ms);
+        let stepped = self.book.step(before, after, |_| true);
+        self.record(ledger_ms, &Record::Step { unix_ms }, &stepped);
+    }
+
+    /// Takes what `spend` comes to from every budget or from none.
     pub(crate) fn reserve(
         &mut self,
         budgets: &[&Budget],
-        tokens: u64,
-        monotonic_ms: u64,
-    ) -> Result<Slots, Denied> {
-        let now_ms = self.time.at(monotonic_ms);
+        spend: &Spend,
+        reading: Reading,
+    ) -> Result<Holds, Denied> {
+        let now = self.now(reading);
         if let Some(budget) = budgets.iter().find(|budget| budget.key.len() > MAX_KEY_BYTES) {
-            return Err(no_account(budget, tokens, DenyReason::KeyTooLong));
+            return Err(no_account(budget, spend, DenyReason::KeyTooLong));
         }
         let mut missing = 0;
         let mut denied: Option<Denied> = None;
         for budget in each_key_once(budgets) {
+            let amount = budget.unit.of(spend);
             let refusal = match self.book.find(&budget.key) {
                 Some(slot) => {
-                    self.define(slot, budget.limit(), budget.window_ms(), now_ms);
-                    self.refusal(slot, tokens, now_ms)
+                    self.define(slot, budget, now);
+                    self.refusal(slot, amount, now)
                 }
                 None => {
                     missing += 1;
-                    (tokens > budget.limit()).then(|| refusal(&Account::new(budget, now_ms), tokens, now_ms))
+                    (amount > budget.limit()).then(|| refusal(&Account::new(budget, now), amount, now))
                 }
             };
             denied = longer_wait(denied, refusal);
@@ -91,207 +109,191 @@ impl State {
             return Err(denied);
         }
         if missing > self.book.room() {
-            self.forget_idle(now_ms);
+            self.forget_idle(now);
         }
         if missing > self.book.room() {
             let without = budgets
                 .iter()
                 .find(|budget| self.book.find(&budget.key).is_none());
-            return without.map_or(Ok(Slots::new()), |budget| {
-                Err(no_account(budget, tokens, DenyReason::AccountsFull))
+            return without.map_or(Ok(Holds::new()), |budget| {
+                Err(no_account(budget, spend, DenyReason::AccountsFull))
             });
         }
-        let mut slots = Slots::new();
+        let mut holds = Holds::new();
         for budget in each_key_once(budgets) {
             let slot = self
                 .book
                 .find(&budget.key)
-                .unwrap_or_else(|| self.open(budget, now_ms));
+                .unwrap_or_else(|| self.open(budget, now));
+            let held = budget.unit.of(spend);
             if let Some(account) = self.book.account_mut(slot) {
-                account.open_reservation(tokens);
+                account.open_reservation(held);
             }
-            slots.push(slot);
+            holds.push(Hold {
+                slot,
+                unit: budget.unit,
+                held,
+            });
         }
         self.open_reservations += 1;
-        self.record(
-            now_ms,
-            &Record::Reserve {
-                tokens,
-                slots: SlotList::Numbers(&slots),
-            },
-            &slots,
-        );
-        Ok(slots)
+        let amounts: SmallVec<[_; 4]> = holds.iter().map(|hold| (hold.slot, hold.held)).collect();
+        let amounts = Amounts::List(&amounts);
+        let slots = holds.iter().map(|hold| hold.slot);
+        self.record_each(now.ledger_ms, &Record::Reserve { amounts }, slots);
+        Ok(holds)
     }
 
-    /// Adds `tokens` to a reservation on every account or on none.
-    pub(crate) fn extend(
-        &mut self,
-        slots: &[SlotNumber],
-        tokens: u64,
-        monotonic_ms: u64,
-    ) -> Result<(), Denied> {
-        let now_ms = self.time.at(monotonic_ms);
+    /// Adds to a reservation on every account or on none.
+    pub(crate) fn extend(&mut self, amounts: &[(SlotNumber, u64)], reading: Reading) -> Result<(), Denied> {
+        let now = self.now(reading);
         let mut denied = None;
-        for &slot in slots {
-            denied = longer_wait(denied, self.refusal(slot, tokens, now_ms));
+        for &(slot, amount) in amounts {
+            denied = longer_wait(denied, self.refusal(slot, amount, now));
         }
         if let Some(denied) = denied {
             return Err(denied);
         }
-        for &slot in slots {
+        for &(slot, amount) in amounts {
             if let Some(account) = self.book.account_mut(slot) {
-                account.hold(tokens);
+                account.hold(amount);
             }
         }
-        self.record(
-            now_ms,
-            &Record::Extend {
-                tokens,
-                slots: SlotList::Numbers(slots),
-            },
-            slots,
-        );
+        let slots = amounts.iter().map(|(slot, _)| *slot);
+        let amounts = Amounts::List(amounts);
+        self.record_each(now.ledger_ms, &Record::Extend { amounts }, slots);
         Ok(())
     }
 
-    /// Ends a reservation of `held` tokens with a charge.
-    pub(crate) fn settle(
-        &mut self,
-        slots: &[SlotNumber],
-        held: u64,
-        charge: u64,
-        monotonic_ms: u64,
-    ) -> Settlement {
-        let now_ms = self.time.at(monotonic_ms);
-        let mut debt = 0;
-        for &slot in slots {
-            if let Some(account) = self.book.account_mut(slot) {
-                account.advance(now_ms);
-                debt = account.close_reservation(held, charge).max(debt);
-            }
+    /// Ends a reservation with its charges.
+    pub(crate) fn settle(&mut self, settles: &[Settle], reading: Reading) -> Settlement {
+        let now = self.now(reading);
+        let mut settlement = Settlement::default();
+        for settle in settles {
+            let debt = self.book.account_mut(settle.slot).map_or(0, |account| {
+                account.advance(now);
+                account.close_reservation(settle.held, settle.charge)
+            });
+            settlement.0.push(Charge {
+                settled: settle.charge - debt,
+                debt,
+            });
         }
         self.open_reservations = self.open_reservations.saturating_sub(1);
-        self.record(
-            now_ms,
-            &Record::Settle {
-                held,
-                charge,
-                slots: SlotList::Numbers(slots),
-            },
-            slots,
-        );
-        Settlement {
-            settled: charge - debt,
-            debt,
-        }
+        let slots = settles.iter().map(|settle| settle.slot);
+        let settles = Settles::List(settles);
+        self.record_each(now.ledger_ms, &Record::Settle { settles }, slots);
+        settlement
     }
 
-    /// Puts another limit or window into force on an account, if it differs.
-    pub(crate) fn define(&mut self, slot: SlotNumber, limit: u64, window_ms: u64, now_ms: u64) {
+    /// Puts another definition into force on an account, if it differs.
+    pub(crate) fn define(&mut self, slot: SlotNumber, budget: &Budget, now: Moment) {
         let Some(account) = self.book.account_mut(slot) else {
             return;
         };
-        if account.limit != limit || account.window_ms != window_ms {
-            account.redefine(limit, window_ms, now_ms);
-            let key = Arc::clone(&account.key);
-            self.record(
-                now_ms,
-                &Record::Define {
-                    slot,
-                    limit,
-                    window_ms,
-                    key: &key,
-                },
-                &[slot],
-            );
+        if !account.is_defined_by(budget) {
+            account.redefine(budget, now);
+            self.record_definition(slot, now);
         }
     }
 
-    fn open(&mut self, budget: &Budget, now_ms: u64) -> SlotNumber {
-        let slot = self.book.open(budget, now_ms);
-        let (limit, window_ms, key) = (budget.limit(), budget.window_ms(), &*budget.key);
-        self.record(
-            now_ms,
-            &Record::Define {
-                slot,
-                limit,
-                window_ms,
-                key,
-            },
-            &[slot],
-        );
+    fn open(&mut self, budget: &Budget, now: Moment) -> SlotNumber {
+        let slot = self.book.open(budget, now);
+        self.record_definition(slot, now);
         slot
     }
 
+    fn record_definition(&mut self, slot: SlotNumber, now: Moment) {
+        let Some(account) = self.book.account_mut(slot) else {
+            return;
+        };
+        let (limit, unit, key) = (account.limit, account.unit, Arc::clone(&account.key));
+        let window = account.window.to_string();
+        let record = Record::Define {
+            slot,
+            limit,
+            unit,
+            window: &window,
+            key: &key,
+        };
+        self.record(now.ledger_ms, &record, &[slot]);
+    }
+
     /// Drops a few of the accounts that hold nothing.
-    pub(crate) fn forget_idle(&mut self, now_ms: u64) {
-        for slot in self.book.idle_slots(now_ms) {
+    pub(crate) fn forget_idle(&mut self, now: Moment) {
+        for slot in self.book.idle_slots(now) {
             self.book.forget(slot);
-            self.record(now_ms, &Record::Forget { slot }, &[slot]);
+            self.record(now.ledger_ms, &Record::Forget { slot }, &[slot]);
         }
     }
 
-    /// The slots of budgets that another agent keeps, so that reservations on them have numbers here too.
-    pub(crate) fn slots_of(&mut self, budgets: &[&Budget], monotonic_ms: u64) -> Result<Slots, Denied> {
-        let now_ms = self.time.at(monotonic_ms);
-        let mut slots = Slots::new();
+    /// The holds on budgets that another agent keeps, so that reservations on them have numbers here too.
+    pub(crate) fn holds_of(
+        &mut self,
+        budgets: &[&Budget],
+        spend: &Spend,
+        reading: Reading,
+    ) -> Result<Holds, Denied> {
+        let now = self.now(reading);
+        let mut holds = Holds::new();
         for budget in each_key_once(budgets) {
             let slot = match self.book.find(&budget.key) {
                 Some(slot) => slot,
                 None if self.book.room() == 0 => {
-                    return Err(no_account(budget, 0, DenyReason::AccountsFull));
+                    return Err(no_account(budget, spend, DenyReason::AccountsFull));
                 }
-                None => self.book.open(budget, now_ms),
+                None => self.book.open(budget, now),
             };
-            slots.push(slot);
+            holds.push(Hold {
+                slot,
+                unit: budget.unit,
+                held: budget.unit.of(spend),
+            });
         }
-        Ok(slots)
+        Ok(holds)
     }
 
-    /// The keys of slots.
-    pub(crate) fn keys_of(&mut self, slots: &[SlotNumber]) -> Vec<Arc<str>> {
-        let key = |slot: &SlotNumber| self.book.account_mut(*slot).map(|account| account.key.clone());
-        slots.iter().filter_map(key).collect()
+    /// The key of a slot.
+    pub(crate) fn key_of(&mut self, slot: SlotNumber) -> Option<Arc<str>> {
+        self.book.account_mut(slot).map(|account| account.key.clone())
     }
 
     /// Logs a change already made to `slots`.
-    pub(crate) fn record(&mut self, now_ms: u64, record: &Record<'_>, slots: &[SlotNumber]) {
+    pub(crate) fn record(&mut self, ledger_ms: u64, record: &Record<'_>, slots: &[SlotNumber]) {
+        self.record_each(ledger_ms, record, slots.iter().copied());
+    }
+
+    fn record_each(&mut self, ledger_ms: u64, record: &Record<'_>, slots: impl Iterator<Item = SlotNumber>) {
         let Some(log) = self.log.as_mut() else { return };
-        let lsn = log.append(now_ms, record);
-        for &slot in slots {
+        let lsn = log.append(ledger_ms, record);
+        for slot in slots {
             self.book.touch(slot, lsn);
         }
     }
 
-    /// Brings an account up to date and says why it has not `tokens` free, if so.
-    fn refusal(&mut self, slot: SlotNumber, tokens: u64, now_ms: u64) -> Option<Denied> {
+    /// Brings an account up to date and says why it has not `amount` free, if so.
+    fn refusal(&mut self, slot: SlotNumber, amount: u64, now: Moment) -> Option<Denied> {
         let account = self.book.account_mut(slot)?;
-        account.advance(now_ms);
-        (account.free() < tokens).then(|| refusal(account, tokens, now_ms))
+        account.advance(now);
+        (account.free() < amount).then(|| refusal(account, amount, now))
     }
 
-    /// The account as seen now. `unix_ms` places ledger time on the wall clock.
-    pub(crate) fn account_state(
-        &mut self,
-        slot: SlotNumber,
-        now_ms: u64,
-        unix_ms: u64,
-    ) -> Option<AccountState> {
+    /// The account as seen now.
+    pub(crate) fn account_state(&mut self, slot: SlotNumber, now: Moment) -> Option<AccountState> {
         let account = self.book.account_mut(slot)?;
-        account.advance(now_ms);
-        let on_wall = |ledger_ms: u64| unix_ms.saturating_add(ledger_ms.saturating_sub(now_ms));
+        account.advance(now);
+        let on_wall = |in_ms: u64| now.calendar_ms.saturating_add(in_ms);
         Some(AccountState {
             key: account.key.clone(),
+            unit: account.unit,
             limit: account.limit,
-            window_ms: account.window_ms,
+            window: account.window.clone(),
             settled: account.settled(),
             reserved: account.reserved,
             debt: account.debt,
             peak_outstanding: account.peak_outstanding,
             open_reservations: account.open_reservations,
-            next_free_ms: account.next_free_ms().map(on_wall),
-            resets_at_ms: account.resets_at_ms().map(on_wall),
+            next_free_ms: account.next_free_in_ms(now).map(on_wall),
+            resets_at_ms: account.resets_in_ms(now).map(on_wall),
         })
     }
 }
@@ -306,28 +308,30 @@ fn each_key_once<'a>(budgets: &'a [&'a Budget]) -> impl Iterator<Item = &'a Budg
     budgets.iter().enumerate().filter_map(first)
 }
 
-fn refusal(account: &Account, tokens: u64, now_ms: u64) -> Denied {
+fn refusal(account: &Account, amount: u64, now: Moment) -> Denied {
     Denied {
         key: account.key.clone(),
-        reason: if tokens > account.limit {
+        reason: if amount > account.limit {
             DenyReason::LargerThanLimit
         } else {
             DenyReason::Exhausted
         },
-        requested: tokens,
+        unit: account.unit,
+        requested: amount,
         limit: account.limit,
         used: account.settled(),
         reserved: account.reserved,
         debt: account.debt,
-        retry_after_ms: account.fits_in_ms(tokens, now_ms),
+        retry_after_ms: account.fits_in_ms(amount, now),
     }
 }
 
-fn no_account(budget: &Budget, tokens: u64, reason: DenyReason) -> Denied {
+fn no_account(budget: &Budget, spend: &Spend, reason: DenyReason) -> Denied {
     Denied {
         key: Arc::clone(&budget.key),
         reason,
-        requested: tokens,
+        unit: budget.unit,
+        requested: budget.unit.of(spend),
         limit: budget.limit(),
         used: 0,
         reserved: 0,

@@ -8,13 +8,16 @@ use rusqlite::{Connection, Row, params};
 
 use crate::account::Account;
 use crate::book::{MAX_ACCOUNTS, SlotNumber};
+use crate::charges::Charges;
 use crate::error::LedgerError;
-use crate::window::{Slot, Window};
+use crate::rolling::{Rolling, Slot};
+use crate::unit::Unit;
+use crate::window::Window;
 
 /// The database's name in the state directory.
 pub(crate) const FILE_NAME: &str = "ledger.db";
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long a write waits for somebody who reads the database by hand. Only the checkpoint thread waits.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,15 +26,16 @@ const SCHEMA: &str = "
     CREATE TABLE account (
         slot INTEGER PRIMARY KEY,           -- number of the account in the journal
         key TEXT,                           -- NULL: the slot is free
-        limit_tokens INTEGER NOT NULL,
-        window_ms INTEGER NOT NULL,
-        settled INTEGER NOT NULL,           -- tokens in the window, the sum of sub_windows
-        reserved INTEGER NOT NULL,          -- tokens held by open reservations
+        unit TEXT NOT NULL,                 -- what is counted; all figures are in it
+        limit_amount INTEGER NOT NULL,
+        window TEXT NOT NULL,               -- rolling:<length>ms, <period>:<time zone>, or open
+        settled INTEGER NOT NULL,           -- in the window
+        reserved INTEGER NOT NULL,          -- held by open reservations
         debt INTEGER NOT NULL,
         peak_outstanding INTEGER NOT NULL,
         open_reservations INTEGER NOT NULL,
-        head INTEGER NOT NULL,              -- sub-window up to which charges have left
-        sub_windows TEXT NOT NULL,          -- number:tokens, oldest first
+        charges TEXT NOT NULL,              -- rolling: sub-window up to which charges have left, then number:amount, oldest first;
+                                            -- calendar: bounds of the period in Unix milliseconds
         lsn INTEGER NOT NULL                -- journal position up to which this row contains all changes
     ) STRICT;
     CREATE TABLE position (
@@ -39,10 +43,11 @@ const SCHEMA: &str = "
         generation INTEGER NOT NULL,        -- journal file that recovery starts with; 0: none
         lsn INTEGER NOT NULL,               -- position in it
         ledger_ms INTEGER NOT NULL,         -- ledger time of the last checkpoint
-        unix_ms INTEGER NOT NULL            -- wall clock at that moment
+        unix_ms INTEGER NOT NULL,           -- wall clock at that moment
+        ahead_ms INTEGER NOT NULL           -- calendar time less ledger time
     ) STRICT;
-    INSERT INTO position VALUES (1, 0, 0, 0, 0);
-    PRAGMA user_version = 1;
+    INSERT INTO position VALUES (1, 0, 0, 0, 0, 0);
+    PRAGMA user_version = 2;
 ";
 
 /// Where recovery starts to replay, and when that was.
@@ -52,6 +57,7 @@ pub(crate) struct Position {
     pub(crate) lsn: u64,
     pub(crate) ledger_ms: u64,
     pub(crate) unix_ms: u64,
+    pub(crate) ahead_ms: i64,
 }
 
 /// A slot of the book as stored; without an account the slot is free.
@@ -139,13 +145,14 @@ impl Store {
     }
 
     pub(crate) fn position(&self) -> Result<Position, LedgerError> {
-        let query = "SELECT generation, lsn, ledger_ms, unix_ms FROM position";
+        let query = "SELECT generation, lsn, ledger_ms, unix_ms, ahead_ms FROM position";
         let read = |row: &Row<'_>| {
             Ok(Position {
                 generation: row.get(0)?,
                 lsn: row.get(1)?,
                 ledger_ms: row.get(2)?,
                 unix_ms: row.get(3)?,
+                ahead_ms: row.get(4)?,
             })
         };
         let position = self.connection.query_row(query, [], read);
@@ -155,8 +162,8 @@ impl Store {
     /// Hands every stored slot to `visit`.
     pub(crate) fn load(&self, mut visit: impl FnMut(StoredSlot)) -> Result<(), LedgerError> {
         let error = || LedgerError::store("read the accounts", &self.path);
-        let query = "SELECT slot, lsn, key, limit_tokens, window_ms, settled, reserved, debt, peak_outstanding, \
-                     open_reservations, head, sub_windows FROM account ORDER BY slot";
+        let query = "SELECT slot, lsn, key, unit, limit_amount, window, settled, reserved, debt, peak_outstanding, \
+                     open_reservations, charges FROM account ORDER BY slot";
         let mut statement = self.connection.prepare(query).map_err(error())?;
         let mut rows = statement.query([]).map_err(error())?;
         while let Some(row) = rows.next().map_err(error())? {
@@ -186,26 +193,67 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Result<Option<Account>, &'sta
     let Some(key) = row.get::<_, Option<Arc<str>>>(2)? else {
         return Ok(Ok(None));
     };
-    let window_ms: u64 = row.get(4)?;
-    let settled: u64 = row.get(5)?;
-    let text: String = row.get(11)?;
-    let Some(window) = parse_slots(&text).and_then(|slots| Window::from_slots(window_ms, slots)) else {
-        return Ok(Err("its sub-windows are unreadable"));
+    let Some(unit) = Unit::parse(&row.get::<_, String>(3)?) else {
+        return Ok(Err("its unit is not known"));
     };
-    if window.settled() != settled {
-        return Ok(Err("its sub-windows do not add up to what is settled"));
+    let Some(window) = Window::parse(&row.get::<_, String>(5)?) else {
+        return Ok(Err("its window is not known"));
+    };
+    let settled: u64 = row.get(6)?;
+    let text: String = row.get(11)?;
+    let Some(charges) = parse_charges(&text, &window, settled) else {
+        return Ok(Err("its charges are unreadable"));
+    };
+    if charges.settled() != settled {
+        return Ok(Err("its charges do not add up to what is settled"));
     }
     Ok(Ok(Some(Account {
         key,
-        limit: row.get(3)?,
-        window_ms,
+        unit,
+        limit: row.get(4)?,
         window,
-        head: row.get(10)?,
-        reserved: row.get(6)?,
-        debt: row.get(7)?,
-        peak_outstanding: row.get(8)?,
-        open_reservations: row.get(9)?,
+        charges,
+        reserved: row.get(7)?,
+        debt: row.get(8)?,
+        peak_outstanding: row.get(9)?,
+        open_reservations: row.get(10)?,
     })))
+}
+
+fn parse_charges(text: &str, window: &Window, settled: u64) -> Option<Charges> {
+    match window {
+        Window::Rolling { ms } => {
+            let (head, slots) = text.split_once(' ').unwrap_or((text, ""));
+            Some(Charges::Rolling {
+                rolling: Rolling::from_slots(*ms, parse_slots(slots)?)?,
+                head: head.parse().ok()?,
+            })
+        }
+        Window::Calendar { .. } => {
+            let (from, until) = text.split_once(' ')?;
+            Some(Charges::Calendar {
+                from_ms: from.parse().ok()?,
+                until_ms: until.parse().ok()?,
+                settled,
+            })
+        }
+        Window::Open => Some(Charges::Open),
+    }
+}
+
+fn charges_text(charges: &Charges) -> String {
+    match charges {
+        Charges::Rolling { rolling, head } => {
+            let slots = rolling
+                .slots()
+                .map(|slot| format!(" {}:{}", slot.index, slot.tokens));
+            std::iter::once(head.to_string()).chain(slots).collect()
+        }
+        Charges::Calendar {
+            from_ms, until_ms, ..
+        } => format!("{from_ms} {until_ms}"),
+        Charges::Open => String::new(),
+    }
 }
 
 fn parse_slots(text: &str) -> Option<Vec<Slot>> {
@@ -223,32 +271,27 @@ fn write(connection: &mut Connection, slots: &[StoredSlot], position: &Position)
     let transaction = connection.transaction()?;
     {
         let mut put = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO account (slot, lsn, key, limit_tokens, window_ms, settled, reserved, debt, \
-             peak_outstanding, open_reservations, head, sub_windows) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+            "INSERT OR REPLACE INTO account (slot, lsn, key, unit, limit_amount, window, settled, reserved, debt, \
+             peak_outstanding, open_reservations, charges) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
         )?;
         for StoredSlot { slot, lsn, account } in slots {
             let Some(a) = account else {
-                put.execute(params![slot, lsn, None::<&str>, 0, 0, 0, 0, 0, 0, 0, 0, ""])?;
+                put.execute(params![slot, lsn, None::<&str>, "", 0, "", 0, 0, 0, 0, 0, ""])?;
                 continue;
             };
-            let text: Vec<_> = a
-                .window
-                .slots()
-                .map(|slot| format!("{}:{}", slot.index, slot.tokens))
-                .collect();
             put.execute(params![
                 slot,
                 lsn,
                 a.key,
+                a.unit.name(),
                 a.limit,
-                a.window_ms,
+                a.window.to_string(),
                 a.settled(),
                 a.reserved,
                 a.debt,
                 a.peak_outstanding,
                 a.open_reservations,
-                a.head,
-                text.join(" "),
+                charges_text(&a.charges),
             ])?;
         }
         let Position {
@@ -256,11 +299,13 @@ fn write(connection: &mut Connection, slots: &[StoredSlot], position: &Position)
             lsn,
             ledger_ms,
             unix_ms,
+            ahead_ms,
         } = position;
-        let update = "UPDATE position SET generation = ?1, lsn = ?2, ledger_ms = ?3, unix_ms = ?4";
+        let update =
+            "UPDATE position SET generation = ?1, lsn = ?2, ledger_ms = ?3, unix_ms = ?4, ahead_ms = ?5";
         transaction
             .prepare_cached(update)?
-            .execute(params![generation, lsn, ledger_ms, unix_ms])?;
+            .execute(params![generation, lsn, ledger_ms, unix_ms, ahead_ms])?;
     }
     transaction.commit()
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, LedgerError, ManualClock};
+use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, LedgerError, ManualClock, Spend};
 use tempfile::TempDir;
 
 const START_MS: u64 = 1_700_000_000_000;
@@ -46,9 +46,9 @@ fn journals(dir: &Path) -> Vec<std::path::PathBuf> {
 
 fn spend(ledger: &Ledger, budget: &Budget, tokens: u64) {
     ledger
-        .reserve(&[budget], tokens)
+        .reserve(&[budget], &Spend::request(tokens, 0))
         .unwrap()
-        .settle(tokens, Certainty::Exact);
+        .settle(&Spend::request(tokens, 0), Certainty::Exact);
 }
 
 /// A checkpoint copies the accounts a few at a time while others spend: what it copied late is in the journal as well.
@@ -57,9 +57,9 @@ fn a_checkpoint_under_load_counts_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
     let ledger = open(dir.path(), &clock).unwrap();
-    let team = Budget::new("team", 1 << 40, HOUR_MS);
+    let team = Budget::tokens("team", 1 << 40, HOUR_MS);
     let budgets: Vec<_> = (0..2_000)
-        .map(|n| Budget::new(format!("w-{n}"), 1 << 40, HOUR_MS))
+        .map(|n| Budget::tokens(format!("w-{n}"), 1 << 40, HOUR_MS))
         .collect();
     for round in 0..10 {
         let done = AtomicBool::new(false);
@@ -71,9 +71,9 @@ fn a_checkpoint_under_load_counts_nothing_twice() {
                     while !done.load(Ordering::SeqCst) {
                         at = (at + stride) % budgets.len();
                         ledger
-                            .reserve(&[team, &budgets[at]], 5)
+                            .reserve(&[team, &budgets[at]], &Spend::request(5, 0))
                             .unwrap()
-                            .settle(3, Certainty::Exact);
+                            .settle(&Spend::request(3, 0), Certainty::Exact);
                     }
                 });
             }
@@ -102,7 +102,7 @@ fn a_checkpoint_under_load_counts_nothing_twice() {
 fn the_journal_changes_files_and_is_replayed_across_the_change() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("w", 1 << 40, HOUR_MS);
+    let budget = Budget::tokens("w", 1 << 40, HOUR_MS);
     let ledger = open(dir.path(), &clock).unwrap();
     let first = journals(dir.path());
     let mut spent = 0;

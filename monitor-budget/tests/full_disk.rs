@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use monitor_budget::{Budget, Certainty, Checkpoints, DenyReason, Ledger, LedgerError, SystemClock};
+use monitor_budget::{Budget, Certainty, Checkpoints, DenyReason, Ledger, LedgerError, Spend, SystemClock};
 
 const CHILD: &str = "WEIR_LEDGER_FULL_DISK_DIR";
 const HOUR_MS: u64 = 3_600_000;
@@ -77,14 +77,14 @@ fn a_full_file_system() {
 
 /// Spends until the journal cannot be written, and checks what must hold then. Returns what was spent in all.
 fn spend_until_not_durable(ledger: &Ledger) -> u64 {
-    let budget = Budget::new("w", LIMIT, HOUR_MS);
+    let budget = Budget::tokens("w", LIMIT, HOUR_MS);
     let mut spent = 0;
     while ledger.health().durable {
         assert!(spent < 1_000_000, "the disk never filled up");
         ledger
-            .reserve(&[&budget], 10)
+            .reserve(&[&budget], &Spend::request(10, 0))
             .unwrap()
-            .settle(10, Certainty::Exact);
+            .settle(&Spend::request(10, 0), Certainty::Exact);
         spent += 10;
     }
     let health = ledger.health();
@@ -94,13 +94,15 @@ fn spend_until_not_durable(ledger: &Ledger) -> u64 {
 
     for _ in 0..100 {
         ledger
-            .reserve(&[&budget], 10)
+            .reserve(&[&budget], &Spend::request(10, 0))
             .unwrap()
-            .settle(10, Certainty::Exact);
+            .settle(&Spend::request(10, 0), Certainty::Exact);
         spent += 10;
     }
     assert_eq!(ledger.account("w").unwrap().settled, spent);
-    let denied = ledger.reserve(&[&budget], LIMIT - spent + 1).unwrap_err();
+    let denied = ledger
+        .reserve(&[&budget], &Spend::request(LIMIT - spent + 1, 0))
+        .unwrap_err();
     assert_eq!((denied.reason, denied.used), (DenyReason::Exhausted, spent));
     spent
 }
@@ -111,7 +113,12 @@ fn killed(dir: &Path) -> tempfile::TempDir {
     for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
         if entry.file_name().to_str().unwrap().starts_with("ledger.") {
-            fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+            // Not `fs::copy`: it asks for more than there is, which fails where a file is just as long as files may be.
+            fs::write(
+                copy.path().join(entry.file_name()),
+                fs::read(entry.path()).unwrap(),
+            )
+            .unwrap();
         }
     }
     copy
@@ -158,11 +165,11 @@ fn child_on_a_full_file_system() {
     fs::remove_file(&ballast).unwrap();
     ledger.checkpoint().unwrap();
     assert!(ledger.health().durable);
-    let budget = Budget::new("w", LIMIT, HOUR_MS);
+    let budget = Budget::tokens("w", LIMIT, HOUR_MS);
     ledger
-        .reserve(&[&budget], 10)
+        .reserve(&[&budget], &Spend::request(10, 0))
         .unwrap()
-        .settle(10, Certainty::Exact);
+        .settle(&Spend::request(10, 0), Certainty::Exact);
     assert_eq!(
         open(killed(dir).path()).unwrap().account("w").unwrap().settled,
         spent + 10

@@ -7,29 +7,30 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use monitor_budget::{
-    Adopted, Budget, Certainty, Denied, Ledger, ManualClock, Settlement, Successor, SystemClock,
+    Adopted, Budget, Certainty, Denied, Ending, Ledger, ManualClock, Settlement, Spend, Successor,
+    SystemClock,
 };
 
 const KEY: &str = "policy/0/workload:/a";
 
 fn budget() -> Budget {
-    Budget::new(KEY, 100, 3_600_000)
+    Budget::tokens(KEY, 100, 3_600_000)
 }
 
 /// The way to the next agent's ledger, without a socket between.
 struct Direct(Mutex<Adopted>);
 
 impl Successor for Direct {
-    fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<(), Denied> {
-        self.0.lock().unwrap().reserve(budgets, tokens)
+    fn reserve(&self, budgets: &[&Budget], spend: &Spend) -> Result<(), Denied> {
+        self.0.lock().unwrap().reserve(budgets, spend)
     }
 
-    fn extend(&self, keys: &[Arc<str>], tokens: u64) -> Result<(), Denied> {
-        self.0.lock().unwrap().extend(keys, tokens)
+    fn extend(&self, amounts: &[(Arc<str>, u64)]) -> Result<(), Denied> {
+        self.0.lock().unwrap().extend(amounts)
     }
 
-    fn settle(&self, keys: &[Arc<str>], held: u64, charge: u64) -> Settlement {
-        self.0.lock().unwrap().settle(keys, held, charge)
+    fn settle(&self, endings: &[Ending]) -> Settlement {
+        self.0.lock().unwrap().settle(endings)
     }
 }
 
@@ -53,10 +54,10 @@ fn a_reservation_is_extended_and_settled_across_the_change() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
     first
-        .reserve(&[&budget()], 10)
+        .reserve(&[&budget()], &Spend::request(10, 0))
         .unwrap()
-        .settle(10, Certainty::Exact);
-    let mut stream = first.reserve(&[&budget()], 40).unwrap();
+        .settle(&Spend::request(10, 0), Certainty::Exact);
+    let mut stream = first.reserve(&[&budget()], &Spend::request(40, 0)).unwrap();
     let handed = first.hand_over().unwrap();
     assert_eq!(handed, 1);
     let (second, mut adopted) = adopt(dir.path(), handed);
@@ -65,22 +66,25 @@ fn a_reservation_is_extended_and_settled_across_the_change() {
     first.succeed_by(Arc::new(Direct(Mutex::new(adopted))));
 
     // Both share the limit.
-    let own = second.reserve(&[&budget()], 30).unwrap();
+    let own = second.reserve(&[&budget()], &Spend::request(30, 0)).unwrap();
     assert!(
-        stream.extend(21).is_err(),
+        stream.cover(&Spend::request(61, 0)).is_err(),
         "10 + 40 + 30 + 21 tokens of 100 were given"
     );
-    stream.extend(20).unwrap();
-    assert!(second.reserve(&[&budget()], 1).is_err());
-    assert!(first.reserve(&[&budget()], 1).is_err());
+    stream.cover(&Spend::request(60, 0)).unwrap();
+    assert!(second.reserve(&[&budget()], &Spend::request(1, 0)).is_err());
+    assert!(first.reserve(&[&budget()], &Spend::request(1, 0)).is_err());
     // What was not spent comes back, in the next agent's accounts.
-    assert_eq!(stream.settle(45, Certainty::Exact).settled, 45);
+    assert_eq!(
+        stream.settle(&Spend::request(45, 0), Certainty::Exact).0[0].settled,
+        45
+    );
     assert_eq!(figures(&second), (55, 30, 0));
     // A request on a connection that the first still serves.
-    let late = first.reserve(&[&budget()], 15).unwrap();
+    let late = first.reserve(&[&budget()], &Spend::request(15, 0)).unwrap();
     assert_eq!(figures(&second), (55, 45, 0));
     assert_eq!(
-        late.settle(40, Certainty::Exact).charged(),
+        late.settle(&Spend::request(40, 0), Certainty::Exact).0[0].charged(),
         40,
         "what was spent beyond it is owed"
     );
@@ -93,12 +97,12 @@ fn a_reservation_is_extended_and_settled_across_the_change() {
 fn what_the_first_held_is_charged_when_it_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    let one = first.reserve(&[&budget()], 20).unwrap();
-    let two = first.reserve(&[&budget()], 30).unwrap();
+    let one = first.reserve(&[&budget()], &Spend::request(20, 0)).unwrap();
+    let two = first.reserve(&[&budget()], &Spend::request(30, 0)).unwrap();
     let handed = first.hand_over().unwrap();
     let (second, mut adopted) = adopt(dir.path(), handed);
     adopted.take_charge();
-    adopted.extend(&[KEY.into()], 5).unwrap();
+    adopted.extend(&[(KEY.into(), 5)]).unwrap();
     drop(adopted);
     assert_eq!(figures(&second), (55, 0, 0));
     assert_eq!(second.account(KEY).unwrap().open_reservations, 0);
@@ -116,13 +120,16 @@ fn what_the_first_held_is_charged_when_it_is_gone() {
 fn the_first_goes_on_when_there_is_no_next() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    let mut stream = first.reserve(&[&budget()], 20).unwrap();
+    let mut stream = first.reserve(&[&budget()], &Spend::request(20, 0)).unwrap();
     // Nobody even opened it.
     first.hand_over().unwrap();
     first.resume().unwrap();
     assert_eq!(figures(&first), (0, 20, 0));
-    stream.extend(5).unwrap();
-    assert_eq!(stream.settle(9, Certainty::Exact).settled, 9);
+    stream.cover(&Spend::request(25, 0)).unwrap();
+    assert_eq!(
+        stream.settle(&Spend::request(9, 0), Certainty::Exact).0[0].settled,
+        9
+    );
     assert_eq!(figures(&first), (9, 0, 0));
 }
 
@@ -135,24 +142,27 @@ fn a_directory_that_is_in_use_is_not_taken_back() {
     assert!(first.resume().is_err());
     drop(next);
     first.resume().unwrap();
-    assert!(first.reserve(&[&budget()], 10).is_ok());
+    assert!(first.reserve(&[&budget()], &Spend::request(10, 0)).is_ok());
 }
 
 #[test]
 fn what_a_failed_next_one_reserved_is_charged() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    let stream = first.reserve(&[&budget()], 20).unwrap();
+    let stream = first.reserve(&[&budget()], &Spend::request(20, 0)).unwrap();
     let handed = first.hand_over().unwrap();
     {
         let (second, _adopted) = adopt(dir.path(), handed);
-        let mut its = second.reserve(&[&budget()], 7).unwrap();
-        its.meter(3);
+        let mut its = second.reserve(&[&budget()], &Spend::request(7, 0)).unwrap();
+        its.meter(&Spend::request(3, 0));
         // Dropped before the ledger: charged in full.
     }
     first.resume().unwrap();
     assert_eq!(figures(&first), (7, 20, 0));
-    assert_eq!(stream.settle(11, Certainty::Exact).settled, 11);
+    assert_eq!(
+        stream.settle(&Spend::request(11, 0), Certainty::Exact).0[0].settled,
+        11
+    );
     assert_eq!(figures(&first), (18, 0, 0));
 }
 
@@ -165,8 +175,8 @@ fn requests_wait_while_the_ledger_changes_hands() {
         let first = first.clone();
         std::thread::spawn(move || {
             first
-                .reserve(&[&budget()], 10)
-                .map(|r| r.settle(4, Certainty::Exact))
+                .reserve(&[&budget()], &Spend::request(10, 0))
+                .map(|r| r.settle(&Spend::request(4, 0), Certainty::Exact))
         })
     };
     std::thread::sleep(Duration::from_millis(50));
@@ -174,7 +184,7 @@ fn requests_wait_while_the_ledger_changes_hands() {
     let (second, mut adopted) = adopt(dir.path(), handed);
     adopted.take_charge();
     first.succeed_by(Arc::new(Direct(Mutex::new(adopted))));
-    assert_eq!(asker.join().unwrap().unwrap().settled, 4);
+    assert_eq!(asker.join().unwrap().unwrap().0[0].settled, 4);
     assert_eq!(figures(&second), (4, 0, 0));
 }
 
@@ -183,5 +193,5 @@ fn a_ledger_in_memory_resumes_too() {
     let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
     ledger.hand_over().unwrap();
     ledger.resume().unwrap();
-    assert!(ledger.reserve(&[&budget()], 10).is_ok());
+    assert!(ledger.reserve(&[&budget()], &Spend::request(10, 0)).is_ok());
 }

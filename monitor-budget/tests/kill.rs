@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, SystemClock};
+use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, Spend, SystemClock};
 
 const CHILD: &str = "WEIR_LEDGER_CHILD_DIR";
 const THREADS: usize = 3;
@@ -29,8 +29,8 @@ fn held_and_spent(n: u64) -> (u64, u64) {
 
 fn budgets(thread: usize) -> [Budget; 2] {
     [
-        Budget::new(format!("thread-{thread}"), 1 << 40, HOUR_MS),
-        Budget::new("team", 1 << 40, HOUR_MS),
+        Budget::tokens(format!("thread-{thread}"), 1 << 40, HOUR_MS),
+        Budget::tokens("team", 1 << 40, HOUR_MS),
     ]
 }
 
@@ -48,9 +48,11 @@ fn child_that_spends() {
                 let [own, team] = budgets(thread);
                 for n in 0..2_000_000 {
                     let (held, spent) = held_and_spent(n);
-                    let mut reservation = ledger.reserve(&[&own, &team], held - 4).unwrap();
-                    reservation.extend(4).unwrap();
-                    reservation.settle(spent, Certainty::Exact);
+                    let mut reservation = ledger
+                        .reserve(&[&own, &team], &Spend::request(held - 4, 0))
+                        .unwrap();
+                    reservation.cover(&Spend::request(held, 0)).unwrap();
+                    reservation.settle(&Spend::request(spent, 0), Certainty::Exact);
                     std::io::stdout()
                         .write_all(format!("\nacknowledged {thread}\n").as_bytes())
                         .unwrap();

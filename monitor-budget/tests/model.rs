@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::sync::Arc;
 
-use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, ManualClock, Reservation};
+use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, ManualClock, Reservation, Spend};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -181,7 +181,7 @@ impl World {
     }
 
     fn budget(&self, account: usize) -> Budget {
-        Budget::new(format!("account-{account}"), self.limits[account], WINDOW_MS)
+        Budget::tokens(format!("account-{account}"), self.limits[account], WINDOW_MS)
     }
 
     fn sleep(&mut self, ms: u64) {
@@ -214,16 +214,24 @@ impl World {
                     Certainty::UnderEstimate => metered.max(open.held),
                 };
                 let mut reservation = open.reservation.unwrap();
-                reservation.meter(metered);
-                let settlement = reservation.settle(spent, certainty);
-                assert_eq!(settlement.charged(), spent.max(floor));
+                reservation.meter(&Spend::request(metered, 0));
+                let settlement = reservation.settle(&Spend::request(spent, 0), certainty);
+                assert!(
+                    settlement
+                        .0
+                        .iter()
+                        .all(|charge| charge.charged() == spent.max(floor))
+                );
                 for account in open.accounts {
                     self.model[account].settle(open.held, spent.max(floor));
                 }
             }
             Step::Drop { which, metered } => {
                 let Some(mut open) = self.take(which) else { return };
-                open.reservation.as_mut().unwrap().meter(metered);
+                open.reservation
+                    .as_mut()
+                    .unwrap()
+                    .meter(&Spend::request(metered, 0));
                 drop(open.reservation);
                 for account in open.accounts {
                     self.model[account].settle(open.held, open.held.max(metered));
@@ -234,7 +242,7 @@ impl World {
                 self.limits[account] = limit;
                 let key = self.budget(account).key;
                 self.ledger()
-                    .redefine(|found| (found == &*key).then_some((limit, WINDOW_MS)));
+                    .redefine(|found| (found == &*key).then(|| Budget::tokens(found, limit, WINDOW_MS)));
                 self.model[account].set_limit(limit);
             }
             Step::Checkpoint => self.ledger().checkpoint().unwrap(),
@@ -260,7 +268,9 @@ impl World {
     fn reserve(&mut self, mask: u8, tokens: u64) {
         let accounts: Vec<_> = (0..ACCOUNTS).filter(|account| mask & 1 << account != 0).collect();
         let budgets: Vec<_> = accounts.iter().map(|&account| self.budget(account)).collect();
-        let outcome = self.ledger().reserve(&budgets.iter().collect::<Vec<_>>(), tokens);
+        let outcome = self
+            .ledger()
+            .reserve(&budgets.iter().collect::<Vec<_>>(), &Spend::request(tokens, 0));
         let fits = accounts
             .iter()
             .all(|&account| self.model[account].free() >= tokens);
@@ -283,7 +293,11 @@ impl World {
             .accounts
             .iter()
             .all(|&account| self.model[account].free() >= tokens);
-        let outcome = open.reservation.as_mut().unwrap().extend(tokens);
+        let outcome = open
+            .reservation
+            .as_mut()
+            .unwrap()
+            .cover(&Spend::request(open.held + tokens, 0));
         assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
         if fits {
             open.held += tokens;
@@ -291,17 +305,23 @@ impl World {
                 self.model[account].reserved += tokens;
             }
         }
-        assert_eq!(open.reservation.as_ref().unwrap().reserved(), open.held);
+        assert!(
+            open.reservation
+                .as_ref()
+                .unwrap()
+                .held()
+                .all(|held| held == open.held)
+        );
         self.open.push(open);
     }
 
     /// The directory as it is now, as a kill would leave it, opened again after a while.
     fn crash(&mut self, down_ms: u64) {
-        let alive = Budget::new("alive", 1 << 40, WINDOW_MS);
+        let alive = Budget::tokens("alive", 1 << 40, WINDOW_MS);
         self.ledger()
-            .reserve(&[&alive], 0)
+            .reserve(&[&alive], &Spend::request(0, 0))
             .unwrap()
-            .settle(0, Certainty::Exact);
+            .settle(&Spend::request(0, 0), Certainty::Exact);
         let copy = tempfile::tempdir().unwrap();
         for entry in fs::read_dir(self.dir.path()).unwrap() {
             let entry = entry.unwrap();

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, LedgerError, ManualClock};
+use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, LedgerError, ManualClock, Spend};
 use tempfile::TempDir;
 
 const START_MS: u64 = 1_700_000_000_000;
@@ -45,25 +45,25 @@ fn journals(dir: &Path) -> Vec<std::path::PathBuf> {
 
 fn spend(ledger: &Ledger, budget: &Budget, tokens: u64) {
     ledger
-        .reserve(&[budget], tokens)
+        .reserve(&[budget], &Spend::request(tokens, 0))
         .unwrap()
-        .settle(tokens, Certainty::Exact);
+        .settle(&Spend::request(tokens, 0), Certainty::Exact);
 }
 
 #[test]
 fn a_clean_restart_keeps_everything() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("team/0/blue", 100, HOUR_MS);
+    let budget = Budget::tokens("team/0/blue", 100, HOUR_MS);
     let before = {
         let ledger = open(dir.path(), &clock).unwrap();
         assert!(ledger.health().durable);
         spend(&ledger, &budget, 60);
         clock.advance_ms(HOUR_MS / 2);
         ledger
-            .reserve(&[&budget], 40)
+            .reserve(&[&budget], &Spend::request(40, 0))
             .unwrap()
-            .settle(70, Certainty::Exact);
+            .settle(&Spend::request(70, 0), Certainty::Exact);
         ledger.account("team/0/blue").unwrap()
     };
     let ledger = open(dir.path(), &clock).unwrap();
@@ -76,13 +76,13 @@ fn a_clean_restart_keeps_everything() {
 fn a_kill_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("w", 1_000, HOUR_MS);
+    let budget = Budget::tokens("w", 1_000, HOUR_MS);
     let ledger = open(dir.path(), &clock).unwrap();
     spend(&ledger, &budget, 100);
     ledger.checkpoint().unwrap();
     spend(&ledger, &budget, 20);
-    let mut held = ledger.reserve(&[&budget], 30).unwrap();
-    held.extend(7).unwrap();
+    let mut held = ledger.reserve(&[&budget], &Spend::request(30, 0)).unwrap();
+    held.cover(&Spend::request(37, 0)).unwrap();
     let copy = killed(dir.path());
 
     let again = open(copy.path(), &clock).unwrap();
@@ -111,9 +111,9 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
 fn what_was_open_at_the_kill_leaves_the_window_in_its_time() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("w", 100, HOUR_MS);
+    let budget = Budget::tokens("w", 100, HOUR_MS);
     let ledger = open(dir.path(), &clock).unwrap();
-    let held = ledger.reserve(&[&budget], 100).unwrap();
+    let held = ledger.reserve(&[&budget], &Spend::request(100, 0)).unwrap();
     let copy = killed(dir.path());
     clock.advance_ms(HOUR_MS + HOUR_MS / 30);
     let again = open(copy.path(), &clock).unwrap();
@@ -126,7 +126,7 @@ fn what_was_open_at_the_kill_leaves_the_window_in_its_time() {
 fn the_wall_clock_between_two_runs_is_believed_forwards_only() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("w", 100, HOUR_MS);
+    let budget = Budget::tokens("w", 100, HOUR_MS);
     spend(&open(dir.path(), &clock).unwrap(), &budget, 100);
     clock.step_wall_to_ms(START_MS - 10 * HOUR_MS);
     let ledger = open(dir.path(), &clock).unwrap();
@@ -152,7 +152,7 @@ fn two_agents_cannot_have_one_directory() {
 fn a_torn_last_record_is_ignored_and_a_damaged_one_refused() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
-    let budget = Budget::new("w", 1_000, HOUR_MS);
+    let budget = Budget::tokens("w", 1_000, HOUR_MS);
     let ledger = open(dir.path(), &clock).unwrap();
     for _ in 0..5 {
         spend(&ledger, &budget, 10);
@@ -199,7 +199,7 @@ fn a_missing_or_damaged_file_is_an_error_and_never_an_empty_ledger() {
     for workload in 0..500 {
         spend(
             &ledger,
-            &Budget::new(format!("workload-{workload}"), 1_000, HOUR_MS),
+            &Budget::tokens(format!("workload-{workload}"), 1_000, HOUR_MS),
             10,
         );
     }
@@ -244,7 +244,7 @@ fn changed_rows_and_newer_schemas_are_refused() {
     let clock = Arc::new(ManualClock::new(START_MS));
     spend(
         &open(dir.path(), &clock).unwrap(),
-        &Budget::new("w", 1_000, HOUR_MS),
+        &Budget::tokens("w", 1_000, HOUR_MS),
         10,
     );
     let run = |dir: &TempDir, sql: &str| {
@@ -276,16 +276,16 @@ fn accounts_that_hold_nothing_are_dropped_and_their_places_reused() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(START_MS));
     let ledger = open(dir.path(), &clock).unwrap();
-    let kept = Budget::new("kept", 1_000, 10 * HOUR_MS);
+    let kept = Budget::tokens("kept", 1_000, 10 * HOUR_MS);
     spend(&ledger, &kept, 10);
-    spend(&ledger, &Budget::new("gone", 1_000, HOUR_MS), 10);
+    spend(&ledger, &Budget::tokens("gone", 1_000, HOUR_MS), 10);
     ledger.checkpoint().unwrap();
     assert_eq!(ledger.health().accounts, 2);
     clock.advance_ms(2 * HOUR_MS);
     ledger.checkpoint().unwrap();
     assert_eq!(ledger.health().accounts, 1);
     // In the place of the dropped one, beyond the last checkpoint.
-    spend(&ledger, &Budget::new("new", 1_000, HOUR_MS), 20);
+    spend(&ledger, &Budget::tokens("new", 1_000, HOUR_MS), 20);
     let again = open(killed(dir.path()).path(), &clock).unwrap();
     assert!(again.account("gone").is_none());
     assert_eq!(again.account("kept").unwrap().settled, 10);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use monitor_budget::{Budget, Certainty, DenyReason, Ledger, ManualClock};
+use monitor_budget::{Budget, Certainty, DenyReason, Ledger, ManualClock, Spend};
 
 const HOUR_MS: u64 = 3_600_000;
 
 #[test]
 fn sixty_four_threads_never_pass_one_limit() {
     let ledger = Ledger::in_memory(Arc::new(ManualClock::new(1_700_000_000_000)));
-    let budget = Budget::new("shared", 100_000, HOUR_MS);
+    let budget = Budget::tokens("shared", 100_000, HOUR_MS);
     let charged = AtomicU64::new(0);
     let denials = AtomicU64::new(0);
     let done = AtomicBool::new(false);
@@ -28,16 +28,19 @@ fn sixty_four_threads_never_pass_one_limit() {
                 let (ledger, budget, charged, denials) = (&ledger, &budget, &charged, &denials);
                 scope.spawn(move || {
                     for turn in 0..200 {
-                        let Ok(mut reservation) = ledger.reserve(&[budget], 10 + (worker + turn) % 7) else {
+                        let Ok(mut reservation) =
+                            ledger.reserve(&[budget], &Spend::request(10 + (worker + turn) % 7, 0))
+                        else {
                             denials.fetch_add(1, Ordering::SeqCst);
                             continue;
                         };
-                        let mut spent = reservation.reserved() - 3;
-                        if turn % 3 == 0 && reservation.extend(5).is_ok() {
+                        let held = reservation.held().sum::<u64>();
+                        let mut spent = held - 3;
+                        if turn % 3 == 0 && reservation.cover(&Spend::request(held + 5, 0)).is_ok() {
                             spent += 5;
                         }
-                        let settlement = reservation.settle(spent, Certainty::Exact);
-                        assert_eq!(settlement.charged(), spent);
+                        let settlement = reservation.settle(&Spend::request(spent, 0), Certainty::Exact);
+                        assert_eq!(settlement.0[0].charged(), spent);
                         charged.fetch_add(spent, Ordering::SeqCst);
                     }
                 })
@@ -62,9 +65,9 @@ fn sixty_four_threads_never_pass_one_limit() {
 #[test]
 fn several_budgets_are_taken_together_or_not_at_all() {
     let ledger = Ledger::in_memory(Arc::new(ManualClock::new(1_700_000_000_000)));
-    let wide = Budget::new("team", 1_000_000, HOUR_MS);
+    let wide = Budget::tokens("team", 1_000_000, HOUR_MS);
     let narrow: Vec<_> = (0..4)
-        .map(|n| Budget::new(format!("workload-{n}"), 1_000, HOUR_MS))
+        .map(|n| Budget::tokens(format!("workload-{n}"), 1_000, HOUR_MS))
         .collect();
     let granted = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -72,9 +75,9 @@ fn several_budgets_are_taken_together_or_not_at_all() {
             let (ledger, wide, narrow, granted) = (&ledger, &wide, &narrow[worker % 4], &granted);
             scope.spawn(move || {
                 for _ in 0..100 {
-                    match ledger.reserve(&[wide, narrow], 7) {
+                    match ledger.reserve(&[wide, narrow], &Spend::request(7, 0)) {
                         Ok(reservation) => {
-                            reservation.settle(7, Certainty::Exact);
+                            reservation.settle(&Spend::request(7, 0), Certainty::Exact);
                             granted.fetch_add(7, Ordering::SeqCst);
                         }
                         Err(denied) => {

@@ -246,7 +246,7 @@ impl Policies {
                 .enumerate()
                 .map(|(index, rule)| AppliedBudget {
                     policy: policy.name.clone(),
-                    budget: Budget::new(
+                    budget: Budget::tokens(
                         policy.account(index, rule.per, workload),
                         rule.limit_tokens,
                         rule.window_ms,
@@ -305,15 +305,15 @@ impl Policies {
             .any(|policy| policy.enforce && policy.coverage.on_agent_down == Some(OnAgentDown::Closed))
     }
 
-    /// Limit and window of an account as the configuration has them now; `None` for one that no policy asks for.
-    pub fn budget_of(&self, key: &str) -> Option<(u64, u64)> {
+    /// The budget of an account as the configuration has it now; `None` for one that no policy asks for.
+    pub fn budget_of(&self, key: &str) -> Option<Budget> {
         let mut parts = key.splitn(3, '/');
         let (policy, index) = (parts.next()?, parts.next()?.parse::<usize>().ok()?);
         let policy = self.policies.iter().find(|p| &*p.name == policy)?;
         policy
             .budgets
             .get(index)
-            .map(|rule| (rule.limit_tokens, rule.window_ms))
+            .map(|rule| Budget::tokens(key, rule.limit_tokens, rule.window_ms))
     }
 }
 
@@ -443,7 +443,10 @@ policies:
             ]
         );
         for key in accounts(&named) {
-            assert_eq!(policies.budget_of(&key), Some((1, 3_600_000)));
+            assert_eq!(
+                policies.budget_of(&key),
+                Some(Budget::tokens(&*key, 1, 3_600_000))
+            );
         }
         let unnamed = Workload {
             placement: Arc::new(Placement {

@@ -16,7 +16,7 @@ pub(crate) const ROTATE_BYTES: u64 = 4 << 20;
 const MAX_BYTES: u64 = 64 << 20;
 
 const PREFIX: &str = "ledger.journal.";
-const MAGIC: [u8; 8] = *b"weirled1";
+const MAGIC: [u8; 8] = *b"weirled2";
 const HEADER_BYTES: usize = 64;
 
 /// A journal file open for appending.

@@ -5,14 +5,16 @@
 //! file is never taken for one of this. It is made to find torn and damaged frames, not forgeries.
 
 use crate::book::SlotNumber;
+use crate::reservation::Settle;
+use crate::unit::Unit;
 
 /// Longest budget key in bytes: a control-group path is at most 4,096, and policy name and grouping come on top.
 pub const MAX_KEY_BYTES: usize = 8_192;
 
 /// Frame without a body.
 const HEAD_BYTES: usize = 16;
-/// Longest frame taken for one when reading: a key's, with room for its numbers. Reservations stay far below it.
-const MAX_FRAME_BYTES: usize = MAX_KEY_BYTES + 64;
+/// Longest frame taken for one when reading: a key's, with room for its window and its numbers. Reservations stay far below it.
+const MAX_FRAME_BYTES: usize = MAX_KEY_BYTES + MAX_WINDOW_BYTES + 64;
 const LENGTH_BITS: u32 = 24;
 
 const KIND_DEFINE: u8 = 1;
@@ -21,53 +23,87 @@ const KIND_RESERVE: u8 = 3;
 const KIND_EXTEND: u8 = 4;
 const KIND_SETTLE: u8 = 5;
 const KIND_CLOCK: u8 = 6;
+const KIND_STEP: u8 = 7;
+
+/// Longest text of a window: the longest name of a time zone has some 30 bytes.
+const MAX_WINDOW_BYTES: usize = 96;
 
 /// One change, replayed in order at recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Record<'a> {
-    /// An account was opened in a slot, or its limit or window changed.
+    /// An account was opened in a slot, or its definition changed.
     Define {
         slot: SlotNumber,
         limit: u64,
-        window_ms: u64,
+        unit: Unit,
+        /// As [`crate::Window`] writes it.
+        window: &'a str,
         key: &'a str,
     },
     /// The account in a slot was dropped.
     Forget { slot: SlotNumber },
     /// A reservation was opened.
-    Reserve { tokens: u64, slots: SlotList<'a> },
+    Reserve { amounts: Amounts<'a> },
     /// A reservation was extended.
-    Extend { tokens: u64, slots: SlotList<'a> },
-    /// A reservation of `held` tokens ended with a charge.
-    Settle {
-        held: u64,
-        charge: u64,
-        slots: SlotList<'a>,
-    },
+    Extend { amounts: Amounts<'a> },
+    /// A reservation ended with a charge.
+    Settle { settles: Settles<'a> },
     /// The agent was alive at this ledger time, and the wall clock showed this.
     Clock { unix_ms: u64 },
+    /// Calendar time was set to this.
+    Step { unix_ms: u64 },
 }
 
-/// Slot numbers, to be written or as read.
+/// Amounts by slot, to be written or as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SlotList<'a> {
-    Numbers(&'a [SlotNumber]),
+pub(crate) enum Amounts<'a> {
+    List(&'a [(SlotNumber, u64)]),
     Bytes(&'a [u8]),
 }
 
-impl SlotList<'_> {
-    /// The numbers, whichever way they are kept.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = SlotNumber> + '_ {
-        let (numbers, bytes): (&[SlotNumber], &[u8]) = match *self {
-            SlotList::Numbers(numbers) => (numbers, &[]),
-            SlotList::Bytes(bytes) => (&[], bytes),
+/// Bytes of a slot and an amount.
+const AMOUNT_BYTES: usize = 12;
+/// Bytes of a slot, what it held and what it is charged.
+const SETTLE_BYTES: usize = 20;
+
+impl Amounts<'_> {
+    /// The amounts, whichever way they are kept.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SlotNumber, u64)> + '_ {
+        let (list, bytes): (&[_], &[u8]) = match *self {
+            Self::List(list) => (list, &[]),
+            Self::Bytes(bytes) => (&[], bytes),
         };
-        let read = bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|four| SlotNumber::from_le_bytes(*four));
-        numbers.iter().copied().chain(read)
+        let read = bytes.as_chunks::<AMOUNT_BYTES>().0.iter();
+        list.iter().copied().chain(read.filter_map(|entry| {
+            let mut entry = entry.as_slice();
+            Some((take_slot(&mut entry)?, take(&mut entry)?))
+        }))
+    }
+}
+
+/// Ends of holds, to be written or as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settles<'a> {
+    List(&'a [Settle]),
+    Bytes(&'a [u8]),
+}
+
+impl Settles<'_> {
+    /// The ends, whichever way they are kept.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Settle> + '_ {
+        let (list, bytes): (&[_], &[u8]) = match *self {
+            Self::List(list) => (list, &[]),
+            Self::Bytes(bytes) => (&[], bytes),
+        };
+        let read = bytes.as_chunks::<SETTLE_BYTES>().0.iter();
+        list.iter().copied().chain(read.filter_map(|entry| {
+            let mut entry = entry.as_slice();
+            Some(Settle {
+                slot: take_slot(&mut entry)?,
+                held: take(&mut entry)?,
+                charge: take(&mut entry)?,
+            })
+        }))
     }
 }
 
@@ -88,34 +124,42 @@ pub(crate) fn append(buffer: &mut Vec<u8>, generation: u64, ledger_ms: u64, reco
         Record::Define {
             slot,
             limit,
-            window_ms,
+            unit,
+            window,
             key,
         } => {
             put(buffer, limit);
-            put(buffer, window_ms);
-            buffer.extend_from_slice(&slot.to_le_bytes());
+            put_slot(buffer, slot);
+            for text in [unit.name(), window] {
+                buffer.push(u8::try_from(text.len()).unwrap_or(0));
+                buffer.extend_from_slice(text.as_bytes());
+            }
             buffer.extend_from_slice(key.as_bytes());
             KIND_DEFINE
         }
         Record::Forget { slot } => {
-            buffer.extend_from_slice(&slot.to_le_bytes());
+            put_slot(buffer, slot);
             KIND_FORGET
         }
-        Record::Reserve { tokens, slots } => {
-            put(buffer, tokens);
-            put_slots(buffer, slots);
+        Record::Reserve { amounts } => {
+            put_amounts(buffer, amounts);
             KIND_RESERVE
         }
-        Record::Extend { tokens, slots } => {
-            put(buffer, tokens);
-            put_slots(buffer, slots);
+        Record::Extend { amounts } => {
+            put_amounts(buffer, amounts);
             KIND_EXTEND
         }
-        Record::Settle { held, charge, slots } => {
-            put(buffer, held);
-            put(buffer, charge);
-            put_slots(buffer, slots);
+        Record::Settle { settles } => {
+            for settle in settles.iter() {
+                put_slot(buffer, settle.slot);
+                put(buffer, settle.held);
+                put(buffer, settle.charge);
+            }
             KIND_SETTLE
+        }
+        Record::Step { unix_ms } => {
+            put(buffer, unix_ms);
+            KIND_STEP
         }
         Record::Clock { unix_ms } => {
             put(buffer, unix_ms);
@@ -149,25 +193,25 @@ pub(crate) fn read(bytes: &[u8], generation: u64) -> Option<Frame<'_>> {
     let record = match (kind_and_length >> LENGTH_BITS) as u8 {
         KIND_DEFINE => Record::Define {
             limit: take(&mut body)?,
-            window_ms: take(&mut body)?,
             slot: take_slot(&mut body)?,
+            unit: Unit::parse(take_text(&mut body)?)?,
+            window: take_text(&mut body)?,
             key: std::str::from_utf8(body).ok()?,
         },
         KIND_FORGET => Record::Forget {
             slot: take_slot(&mut body)?,
         },
         KIND_RESERVE => Record::Reserve {
-            tokens: take(&mut body)?,
-            slots: SlotList::Bytes(body),
+            amounts: Amounts::Bytes(body),
         },
         KIND_EXTEND => Record::Extend {
-            tokens: take(&mut body)?,
-            slots: SlotList::Bytes(body),
+            amounts: Amounts::Bytes(body),
         },
         KIND_SETTLE => Record::Settle {
-            held: take(&mut body)?,
-            charge: take(&mut body)?,
-            slots: SlotList::Bytes(body),
+            settles: Settles::Bytes(body),
+        },
+        KIND_STEP => Record::Step {
+            unix_ms: take(&mut body)?,
         },
         KIND_CLOCK => Record::Clock {
             unix_ms: take(&mut body)?,
@@ -200,9 +244,14 @@ fn put(buffer: &mut Vec<u8>, number: u64) {
     buffer.extend_from_slice(&number.to_le_bytes());
 }
 
-fn put_slots(buffer: &mut Vec<u8>, slots: SlotList<'_>) {
-    for slot in slots.iter() {
-        buffer.extend_from_slice(&slot.to_le_bytes());
+fn put_slot(buffer: &mut Vec<u8>, slot: SlotNumber) {
+    buffer.extend_from_slice(&slot.to_le_bytes());
+}
+
+fn put_amounts(buffer: &mut Vec<u8>, amounts: Amounts<'_>) {
+    for (slot, amount) in amounts.iter() {
+        put_slot(buffer, slot);
+        put(buffer, amount);
     }
 }
 
@@ -218,6 +267,13 @@ fn take_slot(body: &mut &[u8]) -> Option<SlotNumber> {
     Some(SlotNumber::from_le_bytes(*number))
 }
 
+fn take_text<'a>(body: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, rest) = body.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+    *body = rest;
+    std::str::from_utf8(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,26 +283,35 @@ mod tests {
             Record::Define {
                 slot: 7,
                 limit: 100,
-                window_ms: 60_000,
+                unit: Unit::MicroUsd,
+                window: "month:Europe/Berlin",
                 key: "billing/0/wörkload",
             },
             Record::Forget { slot: 7 },
             Record::Reserve {
-                tokens: 5,
-                slots: SlotList::Numbers(&[1]),
+                amounts: Amounts::List(&[(1, 5)]),
             },
             Record::Extend {
-                tokens: 6,
-                slots: SlotList::Numbers(&[1, 2]),
+                amounts: Amounts::List(&[(1, 6), (2, 7_000)]),
             },
             Record::Settle {
-                held: 11,
-                charge: 9,
-                slots: SlotList::Numbers(&[1, 2, 3]),
+                settles: Settles::List(&[
+                    Settle {
+                        slot: 1,
+                        held: 11,
+                        charge: 9,
+                    },
+                    Settle {
+                        slot: 2,
+                        held: 1,
+                        charge: 0,
+                    },
+                ]),
             },
             Record::Clock {
                 unix_ms: 1_700_000_000_000,
             },
+            Record::Step { unix_ms: 5 },
         ]
     }
 
@@ -258,16 +323,16 @@ mod tests {
             assert_eq!((length, length % 8), (bytes.len(), 0));
             let frame = read(&bytes, 3).unwrap();
             assert_eq!((frame.ledger_ms, frame.frame_bytes), (42, length));
-            let slots = |record: &Record<'_>| match record {
-                Record::Reserve { slots, .. }
-                | Record::Extend { slots, .. }
-                | Record::Settle { slots, .. } => slots.iter().collect(),
-                _ => Vec::new(),
-            };
-            assert_eq!(slots(&frame.record), slots(&record));
-            let mut again = Vec::new();
-            append(&mut again, 3, 42, &frame.record);
-            assert_eq!(again, bytes);
+            match (&frame.record, &record) {
+                (Record::Reserve { amounts: read }, Record::Reserve { amounts })
+                | (Record::Extend { amounts: read }, Record::Extend { amounts }) => {
+                    assert!(read.iter().eq(amounts.iter()));
+                }
+                (Record::Settle { settles: read }, Record::Settle { settles }) => {
+                    assert!(read.iter().eq(settles.iter()));
+                }
+                (read, written) => assert_eq!(read, written),
+            }
         }
     }
 

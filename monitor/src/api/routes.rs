@@ -167,8 +167,9 @@ async fn usage(State(sources): State<Arc<Sources>>, query: Parameters<By>) -> Re
 #[derive(Serialize)]
 struct Budget {
     key: Arc<str>,
+    unit: &'static str,
     limit: u64,
-    window_ms: u64,
+    window: String,
     settled: u64,
     reserved: u64,
     debt: u64,
@@ -182,8 +183,9 @@ impl From<AccountState> for Budget {
     fn from(account: AccountState) -> Self {
         Self {
             key: account.key,
+            unit: account.unit.name(),
             limit: account.limit,
-            window_ms: account.window_ms,
+            window: account.window.to_string(),
             settled: account.settled,
             reserved: account.reserved,
             debt: account.debt,

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use monitor_budget::{Budget, Ledger, ManualClock};
+use monitor_budget::{Budget, Ledger, ManualClock, Spend};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -35,13 +35,13 @@ impl Fixture {
         let metrics = Arc::new(Metrics::new().unwrap());
         let (recorder, thread) = Recorder::start(&[], metrics.clone()).unwrap();
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(samples::MIDNIGHT_MS)));
-        let budget = Budget::new(
+        let budget = Budget::tokens(
             "billing-bots/0/workload:/system.slice/bot.service",
             1_000,
             3_600_000,
         );
-        let reservation = ledger.reserve(&[&budget], 600).unwrap();
-        reservation.settle(400, monitor_budget::Certainty::Exact);
+        let reservation = ledger.reserve(&[&budget], &Spend::request(600, 0)).unwrap();
+        reservation.settle(&Spend::request(400, 0), monitor_budget::Certainty::Exact);
         let missing: Arc<parking_lot::Mutex<Vec<String>>> = Arc::default();
         let sources = Sources {
             store: recorder.store().clone(),

@@ -12,7 +12,8 @@ pub(super) fn run(arguments: &List, out: &mut impl Write) -> Result<(), CliError
     let answer = arguments.target.client()?.get("/v1/budgets")?;
     let columns = [
         left("BUDGET", |row| text(row, "/key")),
-        right("WINDOW", |row| window(number(row, "/window_ms"))),
+        left("UNIT", |row| text(row, "/unit")),
+        right("WINDOW", |row| window(&text(row, "/window"))),
         right("LIMIT", |row| thousands(number(row, "/limit"))),
         right("SETTLED", |row| thousands(number(row, "/settled"))),
         right("RESERVED", |row| thousands(number(row, "/reserved"))),

@@ -113,7 +113,17 @@ pub(super) fn duration(microseconds: u64) -> String {
 }
 
 /// A window's length in the largest unit that divides it: `1h`, `30d`.
-pub(super) fn window(milliseconds: u64) -> String {
+pub(super) fn window(text: &str) -> String {
+    let rolling = text
+        .strip_prefix("rolling:")
+        .and_then(|rest| rest.strip_suffix("ms"));
+    match rolling.and_then(|ms| ms.parse().ok()) {
+        Some(ms) => length(ms),
+        None => text.replace(':', " "),
+    }
+}
+
+fn length(milliseconds: u64) -> String {
     for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         if milliseconds >= length && milliseconds.is_multiple_of(length) {
             return format!("{}{unit}", milliseconds / length);
@@ -143,8 +153,8 @@ mod tests {
         assert_eq!(duration(950_400), "950ms");
         assert_eq!(duration(1_250_000), "1.25s");
         assert_eq!(duration(200_000_000), "3m20s");
-        assert_eq!(window(3_600_000), "1h");
-        assert_eq!(window(5_400_000), "90m");
+        assert_eq!(window("rolling:3600000ms"), "1h");
+        assert_eq!(window("rolling:5400000ms"), "90m");
         assert_eq!(time(1_733_616_000_123), "2024-12-08T00:00:00Z");
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use monitor_budget::Unit;
 use serde::Serialize;
 
 use super::label::labels;
@@ -150,12 +151,14 @@ pub struct FindingCount {
 pub struct BudgetUse {
     /// The account.
     pub key: Arc<str>,
-    /// Its limit, in tokens.
+    /// What it counts; the figures below are in it.
+    pub unit: Unit,
+    /// Its limit.
     pub limit: u64,
-    /// Tokens held for this exchange at most.
+    /// Held for this exchange at most.
     pub reserved: u64,
-    /// Tokens charged for it in the end that found room in the window.
+    /// Charged for it in the end, as far as the window had room.
     pub settled: u64,
-    /// Tokens charged for it beyond that: owed, and taken from what the window frees next.
+    /// Charged for it beyond that: owed, and taken from what the window frees next.
     pub debt: u64,
 }

@@ -69,6 +69,7 @@ struct HttpRecord<'a> {
 #[derive(Debug, Serialize)]
 struct BudgetRecord<'a> {
     key: &'a str,
+    unit: &'static str,
     limit: u64,
     reserved: u64,
     settled: u64,
@@ -79,6 +80,7 @@ impl<'a> From<&'a BudgetUse> for BudgetRecord<'a> {
     fn from(budget: &'a BudgetUse) -> Self {
         let BudgetUse {
             key,
+            unit,
             limit,
             reserved,
             settled,
@@ -86,6 +88,7 @@ impl<'a> From<&'a BudgetUse> for BudgetRecord<'a> {
         } = budget;
         Self {
             key,
+            unit: unit.name(),
             limit: *limit,
             reserved: *reserved,
             settled: *settled,
@@ -256,7 +259,7 @@ mod tests {
                 r#""modalities":{"input_audio":0,"input_image":12,"input_video":0,"output_audio":0,"output_image":0},"certainty":"exact"},"#,
                 r#""counted":{"input":120,"output":260},"verdict":"cut","observed":null,"reason":"budget","#,
                 r#""policy":"billing-bots","findings":[{"detector":"pii.credit_card","part":"prompt","count":2}],"#,
-                r#""budgets":[{"key":"billing-bots/0/workload:/system.slice/bot.service","limit":200000,"#,
+                r#""budgets":[{"key":"billing-bots/0/workload:/system.slice/bot.service","unit":"tokens","limit":200000,"#,
                 r#""reserved":600,"settled":420,"debt":0}],"error":null}"#,
                 "\n",
             )

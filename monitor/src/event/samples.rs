@@ -127,6 +127,7 @@ pub(crate) fn exchange() -> Exchange {
         }],
         budgets: vec![BudgetUse {
             key: "billing-bots/0/workload:/system.slice/bot.service".into(),
+            unit: monitor_budget::Unit::Tokens,
             limit: 200_000,
             reserved: 600,
             settled: 420,

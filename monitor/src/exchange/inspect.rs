@@ -241,7 +241,7 @@ impl Exchange {
             Err(denied) => {
                 // Nothing was spent: what was set aside for the observing policies goes back.
                 if let Some(hold) = observed {
-                    hold.reservation.settle(0, monitor_budget::Certainty::Exact);
+                    hold.release();
                 }
                 Some(self.refuse_budget(&denied))
             }

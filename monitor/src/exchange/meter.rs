@@ -1,6 +1,6 @@
 //! The tokens of one exchange while it runs: counted as they pass, and covered by reservations before they are passed on.
 
-use monitor_budget::{Budget, Denied, Ledger, Reservation};
+use monitor_budget::{Budget, Denied, Ledger, Reservation, Spend};
 use monitor_content::{Encoding, Meter};
 use monitor_protocol::{Channel, Operation, Usage, UsageCounters};
 use smallvec::SmallVec;
@@ -35,15 +35,9 @@ pub(super) struct Spending {
     /// What the provider has said so far.
     pub counters: Option<UsageCounters>,
     meters: SmallVec<[(Channel, Meter); 1]>,
-    enforced: Option<Hold>,
-    observed: Option<Hold>,
+    enforced: Option<Reservation>,
+    observed: Option<Reservation>,
     free: bool,
-}
-
-/// A reservation, and the most that it ever held.
-pub(super) struct Hold {
-    pub reservation: Reservation,
-    pub most_tokens: u64,
 }
 
 /// What a request may cost at most before anything of its answer is seen.
@@ -56,7 +50,7 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    fn tokens(self) -> u64 {
+    fn spend(self) -> Spend {
         let most = self
             .max_output_tokens
             .unwrap_or(UNLIMITED_OUTPUT_TOKENS)
@@ -66,7 +60,7 @@ impl Demand {
         } else {
             most
         };
-        self.prompt_tokens.saturating_add(output)
+        Spend::request(self.prompt_tokens, output)
     }
 }
 
@@ -78,24 +72,20 @@ pub(super) fn reserve(
     ledger: &Ledger,
     budgets: &[AppliedBudget],
     demand: Demand,
-) -> Result<Option<Hold>, Denied> {
+) -> Result<Option<Reservation>, Denied> {
     if budgets.is_empty() {
         return Ok(None);
     }
     let budgets: SmallVec<[&Budget; 4]> = budgets.iter().map(|applied| &applied.budget).collect();
-    let reservation = ledger.reserve(&budgets, demand.tokens())?;
-    Ok(Some(Hold {
-        most_tokens: reservation.reserved(),
-        reservation,
-    }))
+    ledger.reserve(&budgets, &demand.spend()).map(Some)
 }
 
 impl Spending {
     pub(super) fn new(
         encoding: Encoding,
         prompt_tokens: u64,
-        enforced: Option<Hold>,
-        observed: Option<Hold>,
+        enforced: Option<Reservation>,
+        observed: Option<Reservation>,
     ) -> Self {
         let mut spending = Self {
             encoding,
@@ -152,16 +142,21 @@ impl Spending {
     }
 
     /// What has been spent as far as anyone knows: the larger of the two counts, part by part.
-    pub(super) fn spent_tokens(&self) -> u64 {
-        let told = self.counters.map(|c| c.usage()).unwrap_or_default();
-        let output = self.output_tokens().max(told.total_output());
-        self.prompt_tokens.max(told.total_input()).saturating_add(output)
+    pub(super) fn spent(&self) -> Spend {
+        let told = self.told().unwrap_or_default();
+        Spend {
+            cache: told.cache_read.saturating_add(told.cache_write),
+            ..Spend::request(
+                self.prompt_tokens.max(told.total_input()),
+                self.output_tokens().max(told.total_output()),
+            )
+        }
     }
 
-    fn meter(&mut self) -> u64 {
-        let spent = self.spent_tokens();
-        for hold in [&mut self.enforced, &mut self.observed].into_iter().flatten() {
-            hold.reservation.meter(spent);
+    fn meter(&mut self) -> Spend {
+        let spent = self.spent();
+        for reservation in [&mut self.enforced, &mut self.observed].into_iter().flatten() {
+            reservation.meter(&spent);
         }
         spent
     }
@@ -172,12 +167,12 @@ impl Spending {
     /// An enforced budget has no room for it.
     pub(super) fn cover(&mut self) -> Result<(), Denied> {
         let spent = self.meter();
-        if let Some(hold) = &mut self.observed {
+        if let Some(reservation) = &mut self.observed {
             // Only recorded: what does not fit becomes debt when it is settled.
-            let _denied = hold.extend_to(spent);
+            let _denied = extend(reservation, &spent);
         }
         match &mut self.enforced {
-            Some(hold) => hold.extend_to(spent),
+            Some(reservation) => extend(reservation, &spent),
             None => Ok(()),
         }
     }
@@ -201,24 +196,21 @@ impl Spending {
     }
 
     /// The reservations, to be settled.
-    pub(super) fn take_holds(&mut self) -> (Option<Hold>, Option<Hold>) {
+    pub(super) fn take_reservations(&mut self) -> (Option<Reservation>, Option<Reservation>) {
         (self.enforced.take(), self.observed.take())
     }
 }
 
-impl Hold {
-    /// A slice at a time, or only what is needed where a slice is more than is left.
-    fn extend_to(&mut self, spent: u64) -> Result<(), Denied> {
-        let missing = spent.saturating_sub(self.reservation.reserved());
-        if missing == 0 {
-            return Ok(());
-        }
-        if missing >= SLICE_TOKENS || self.reservation.extend(SLICE_TOKENS).is_err() {
-            self.reservation.extend(missing)?;
-        }
-        self.most_tokens = self.reservation.reserved();
-        Ok(())
+/// Covers what is spent and a slice more, or only what is spent where a slice is more than is left.
+fn extend(reservation: &mut Reservation, spent: &Spend) -> Result<(), Denied> {
+    if reservation.covers(spent) {
+        return Ok(());
     }
+    let ahead = Spend {
+        output: spent.output.saturating_add(SLICE_TOKENS),
+        ..*spent
+    };
+    reservation.cover(&ahead).or_else(|_| reservation.cover(spent))
 }
 
 #[cfg(test)]
@@ -231,7 +223,7 @@ mod tests {
     fn budgets(limit: u64) -> Vec<AppliedBudget> {
         vec![AppliedBudget {
             policy: "p".into(),
-            budget: Budget::new("p/0/workload:/a", limit, 3_600_000),
+            budget: Budget::tokens("p/0/workload:/a", limit, 3_600_000),
         }]
     }
 
@@ -264,15 +256,14 @@ mod tests {
             if spending.cover().is_err() {
                 break;
             }
-            covered = spending.spent_tokens();
+            covered = spending.spent().tokens();
         }
         assert_eq!(covered, 600, "the whole budget is usable and no token more");
         assert_eq!(ledger.account("p/0/workload:/a").unwrap().reserved, 600);
-        let (enforced, _) = spending.take_holds();
+        let (enforced, _) = spending.take_reservations();
         enforced
             .unwrap()
-            .reservation
-            .settle(600, Certainty::UnderEstimate);
+            .settle(&Spend::request(10, 590), Certainty::UnderEstimate);
         let account = ledger.account("p/0/workload:/a").unwrap();
         assert_eq!((account.settled, account.reserved), (600, 0));
     }
@@ -287,7 +278,7 @@ mod tests {
             ..streamed(10)
         };
         let hold = reserve(&ledger, &budgets(310), whole).unwrap().unwrap();
-        assert_eq!(hold.reservation.reserved(), 310);
+        assert_eq!(hold.held().collect::<Vec<_>>(), [310]);
         assert!(reserve(&ledger, &budgets(310), whole).is_err());
     }
 
@@ -295,6 +286,6 @@ mod tests {
     fn the_larger_of_two_counts_is_what_was_spent() {
         let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 40, None, None);
         spending.add(channel(), "hello");
-        assert_eq!(spending.spent_tokens(), 41);
+        assert_eq!(spending.spent().tokens(), 41);
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use monitor_budget::{Reservation, Spend};
 use monitor_protocol::{Operation, UsageCounters};
+use smallvec::SmallVec;
 
-use super::meter::{Hold, Spending};
+use super::meter::Spending;
 use super::response::Reader;
 use super::{Exchange, Outcome};
 use crate::event::{
@@ -51,7 +53,7 @@ impl Exchange {
                 input: spending.prompt_tokens,
                 output: spending.output_tokens(),
             });
-            let (enforced, observed) = spending.take_holds();
+            let (enforced, observed) = spending.take_reservations();
             settle(enforced, &self.applied.budgets, spent.as_ref(), &mut budgets);
             settle(
                 observed,
@@ -181,34 +183,42 @@ impl Drop for Exchange {
 }
 
 fn settle(
-    hold: Option<Hold>,
+    reservation: Option<Reservation>,
     applied: &[AppliedBudget],
-    spent: Option<&TokenUsage>,
+    usage: Option<&TokenUsage>,
     uses: &mut Vec<BudgetUse>,
 ) {
-    let Some(Hold {
-        reservation,
-        most_tokens,
-    }) = hold
-    else {
+    let Some(reservation) = reservation else {
         return;
     };
-    let (tokens, certainty) = spent.map_or((0, Certainty::Exact), |usage| {
-        (usage.input.saturating_add(usage.output), usage.certainty)
+    let (spent, certainty) = usage.map_or((Spend::default(), Certainty::Exact), |usage| {
+        let spent = Spend {
+            cache: usage.cache_read.saturating_add(usage.cache_write),
+            ..Spend::request(usage.input, usage.output)
+        };
+        (spent, usage.certainty)
     });
+    let reserved: SmallVec<[u64; 4]> = reservation.held().collect();
     let settlement = reservation.settle(
-        tokens,
+        &spent,
         match certainty {
             Certainty::Exact => monitor_budget::Certainty::Exact,
             Certainty::Estimated => monitor_budget::Certainty::Estimated,
             Certainty::UnderEstimate => monitor_budget::Certainty::UnderEstimate,
         },
     );
-    uses.extend(applied.iter().map(|applied| BudgetUse {
-        key: applied.budget.key.clone(),
-        limit: applied.budget.limit,
-        reserved: most_tokens,
-        settled: settlement.settled,
-        debt: settlement.debt,
-    }));
+    let charges = settlement.0.into_iter().zip(reserved);
+    uses.extend(
+        applied
+            .iter()
+            .zip(charges)
+            .map(|(applied, (charge, reserved))| BudgetUse {
+                key: applied.budget.key.clone(),
+                unit: applied.budget.unit,
+                limit: applied.budget.limit,
+                reserved,
+                settled: charge.settled,
+                debt: charge.debt,
+            }),
+    );
 }

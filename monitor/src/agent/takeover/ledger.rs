@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor_budget::{Adopted, Budget, Denied, DenyReason, Settlement, Successor};
+use monitor_budget::{
+    Adopted, Budget, Charge, Denied, DenyReason, Ending, Scope, Settlement, Spend, Successor, Unit, Window,
+};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -16,33 +18,67 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Ask {
-    Reserve {
-        budgets: Vec<Account>,
-        tokens: u64,
-    },
-    Extend {
-        keys: Vec<Arc<str>>,
-        tokens: u64,
-    },
-    Settle {
-        keys: Vec<Arc<str>>,
-        held: u64,
-        charge: u64,
-    },
+    Reserve { budgets: Vec<Account>, spend: Cost },
+    Extend { amounts: Vec<(Arc<str>, u64)> },
+    Settle { endings: Vec<End> },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Account {
     key: Arc<str>,
     limit: u64,
-    window_ms: u64,
+    unit: String,
+    window: String,
+    alert_at: Arc<[u8]>,
+    cluster: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Cost {
+    input: u64,
+    output: u64,
+    cache: u64,
+    micro_usd: u64,
+    requests: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct End {
+    key: Arc<str>,
+    held: u64,
+    charge: u64,
+}
+
+impl From<&Budget> for Account {
+    fn from(budget: &Budget) -> Self {
+        Self {
+            key: budget.key.clone(),
+            limit: budget.limit,
+            unit: budget.unit.name().to_owned(),
+            window: budget.window.to_string(),
+            alert_at: budget.alert_at.clone(),
+            cluster: budget.scope == Scope::Cluster,
+        }
+    }
+}
+
+impl Account {
+    /// `None` where the other agent has a unit or a window that is not known here.
+    fn budget(self) -> Option<Budget> {
+        let (unit, window) = (Unit::parse(&self.unit)?, Window::parse(&self.window)?);
+        Some(Budget {
+            alert_at: self.alert_at,
+            scope: if self.cluster { Scope::Cluster } else { Scope::Node },
+            ..Budget::new(self.key, self.limit, unit, window)
+        })
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Held,
-    Settled { settled: u64, debt: u64 },
+    Settled { charges: Vec<(u64, u64)> },
     Denied(Refusal),
 }
 
@@ -50,6 +86,7 @@ enum Answer {
 struct Refusal {
     key: Arc<str>,
     reason: Reason,
+    unit: String,
     requested: u64,
     limit: u64,
     used: u64,
@@ -79,6 +116,7 @@ impl From<Denied> for Refusal {
                 DenyReason::KeyTooLong => Reason::KeyTooLong,
                 DenyReason::Unreachable => Reason::Unreachable,
             },
+            unit: denied.unit.name().to_owned(),
             requested: denied.requested,
             limit: denied.limit,
             used: denied.used,
@@ -100,6 +138,7 @@ impl From<Refusal> for Denied {
                 Reason::KeyTooLong => DenyReason::KeyTooLong,
                 Reason::Unreachable => DenyReason::Unreachable,
             },
+            unit: Unit::parse(&refusal.unit).unwrap_or_default(),
             requested: refusal.requested,
             limit: refusal.limit,
             used: refusal.used,
@@ -137,14 +176,15 @@ impl Remote {
             .ok()
     }
 
-    fn hold(&self, ask: &Ask, tokens: u64, key: Option<Arc<str>>) -> Result<(), Denied> {
+    fn hold(&self, ask: &Ask, asked: Asked) -> Result<(), Denied> {
         match self.ask(ask) {
             Some(Answer::Held) => Ok(()),
             Some(Answer::Denied(refusal)) => Err(refusal.into()),
             Some(Answer::Settled { .. }) | None => Err(Denied {
-                key: key.unwrap_or_default(),
+                key: asked.key,
                 reason: DenyReason::Unreachable,
-                requested: tokens,
+                unit: asked.unit,
+                requested: asked.amount,
                 limit: 0,
                 used: 0,
                 reserved: 0,
@@ -155,42 +195,64 @@ impl Remote {
     }
 }
 
+/// What a refusal names when nobody answers.
+#[derive(Default)]
+struct Asked {
+    key: Arc<str>,
+    unit: Unit,
+    amount: u64,
+}
+
 impl Successor for Remote {
-    fn reserve(&self, budgets: &[&Budget], tokens: u64) -> Result<(), Denied> {
-        let accounts = budgets.iter().map(|budget| Account {
-            key: budget.key.clone(),
-            limit: budget.limit,
-            window_ms: budget.window_ms,
-        });
+    fn reserve(&self, budgets: &[&Budget], spend: &Spend) -> Result<(), Denied> {
         let ask = Ask::Reserve {
-            budgets: accounts.collect(),
-            tokens,
-        };
-        self.hold(&ask, tokens, budgets.first().map(|budget| budget.key.clone()))
-    }
-
-    fn extend(&self, keys: &[Arc<str>], tokens: u64) -> Result<(), Denied> {
-        let ask = Ask::Extend {
-            keys: keys.to_vec(),
-            tokens,
-        };
-        self.hold(&ask, tokens, keys.first().cloned())
-    }
-
-    fn settle(&self, keys: &[Arc<str>], held: u64, charge: u64) -> Settlement {
-        let ask = Ask::Settle {
-            keys: keys.to_vec(),
-            held,
-            charge,
-        };
-        match self.ask(&ask) {
-            Some(Answer::Settled { settled, debt }) => Settlement { settled, debt },
-            // Charged with what was held when the connection is seen to be gone.
-            _ => Settlement {
-                settled: held,
-                debt: 0,
+            budgets: budgets.iter().copied().map(Account::from).collect(),
+            spend: Cost {
+                input: spend.input,
+                output: spend.output,
+                cache: spend.cache,
+                micro_usd: spend.micro_usd,
+                requests: spend.requests,
             },
-        }
+        };
+        let first = budgets.first().map(|budget| Asked {
+            key: budget.key.clone(),
+            unit: budget.unit,
+            amount: budget.unit.of(spend),
+        });
+        self.hold(&ask, first.unwrap_or_default())
+    }
+
+    fn extend(&self, amounts: &[(Arc<str>, u64)]) -> Result<(), Denied> {
+        let ask = Ask::Extend {
+            amounts: amounts.to_vec(),
+        };
+        let first = amounts.first().map(|(key, amount)| Asked {
+            key: key.clone(),
+            amount: *amount,
+            ..Asked::default()
+        });
+        self.hold(&ask, first.unwrap_or_default())
+    }
+
+    fn settle(&self, endings: &[Ending]) -> Settlement {
+        let ask = Ask::Settle {
+            endings: endings
+                .iter()
+                .map(|ending| End {
+                    key: ending.key.clone(),
+                    held: ending.held,
+                    charge: ending.charge,
+                })
+                .collect(),
+        };
+        let charges: Vec<(u64, u64)> = match self.ask(&ask) {
+            Some(Answer::Settled { charges }) => charges,
+            // Charged with what was held when the connection is seen to be gone.
+            _ => endings.iter().map(|ending| (ending.held, 0)).collect(),
+        };
+        let charge = |(settled, debt)| Charge { settled, debt };
+        Settlement(charges.into_iter().map(charge).collect())
     }
 }
 
@@ -220,18 +282,50 @@ fn answer(adopted: &mut Adopted, ask: Ask) -> Answer {
         Err(denied) => Answer::Denied(denied.into()),
     };
     match ask {
-        Ask::Reserve { budgets, tokens } => {
-            let budgets: Vec<Budget> = budgets
+        Ask::Reserve { budgets, spend } => {
+            let first = budgets.first().map(|account| account.key.clone());
+            let known: Option<Vec<Budget>> = budgets.into_iter().map(Account::budget).collect();
+            let Some(budgets) = known else {
+                return Answer::Denied(unknown(first).into());
+            };
+            let spend = Spend {
+                input: spend.input,
+                output: spend.output,
+                cache: spend.cache,
+                micro_usd: spend.micro_usd,
+                requests: spend.requests,
+            };
+            held(adopted.reserve(&budgets.iter().collect::<Vec<_>>(), &spend))
+        }
+        Ask::Extend { amounts } => held(adopted.extend(&amounts)),
+        Ask::Settle { endings } => {
+            let endings: Vec<_> = endings
                 .into_iter()
-                .map(|account| Budget::new(account.key, account.limit, account.window_ms))
+                .map(|End { key, held, charge }| Ending { key, held, charge })
                 .collect();
-            held(adopted.reserve(&budgets.iter().collect::<Vec<_>>(), tokens))
+            let charges = adopted.settle(&endings).0;
+            Answer::Settled {
+                charges: charges
+                    .iter()
+                    .map(|charge| (charge.settled, charge.debt))
+                    .collect(),
+            }
         }
-        Ask::Extend { keys, tokens } => held(adopted.extend(&keys, tokens)),
-        Ask::Settle { keys, held, charge } => {
-            let Settlement { settled, debt } = adopted.settle(&keys, held, charge);
-            Answer::Settled { settled, debt }
-        }
+    }
+}
+
+/// The refusal of a budget that this agent cannot keep.
+fn unknown(key: Option<Arc<str>>) -> Denied {
+    Denied {
+        key: key.unwrap_or_default(),
+        reason: DenyReason::Unreachable,
+        unit: Unit::default(),
+        requested: 0,
+        limit: 0,
+        used: 0,
+        reserved: 0,
+        debt: 0,
+        retry_after_ms: None,
     }
 }
 
@@ -248,22 +342,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::new());
         let first = Ledger::open(dir.path(), clock.clone()).unwrap();
-        let budget = Budget::new("k", 100, 3_600_000);
-        let mut stream = first.reserve(&[&budget], 30).unwrap();
+        let budget = Budget::tokens("k", 100, 3_600_000);
+        let mut stream = first.reserve(&[&budget], &Spend::request(30, 0)).unwrap();
         let open = first.hand_over().unwrap();
         let (second, mut adopted) = Ledger::open_adopting(dir.path(), clock, open).unwrap();
         adopted.take_charge();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = std::thread::spawn(move || serve(Lines::new(theirs).unwrap(), adopted));
         first.succeed_by(Arc::new(Remote::new(Lines::new(ours).unwrap())));
-        stream.extend(30).unwrap();
-        let denied = stream.extend(41).unwrap_err();
+        stream.cover(&Spend::request(60, 0)).unwrap();
+        let denied = stream.cover(&Spend::request(101, 0)).unwrap_err();
         assert_eq!(
             (denied.reason, denied.limit, denied.reserved),
             (DenyReason::Exhausted, 100, 60)
         );
-        assert_eq!(stream.settle(70, Certainty::Exact).settled, 70);
-        let left = first.reserve(&[&budget], 20).unwrap();
+        assert_eq!(
+            stream.settle(&Spend::request(70, 0), Certainty::Exact).0[0].settled,
+            70
+        );
+        let left = first.reserve(&[&budget], &Spend::request(20, 0)).unwrap();
         assert_eq!(second.account("k").unwrap().reserved, 20);
         // The old agent is killed.
         std::mem::forget(left);
@@ -277,12 +374,20 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
         let remote = Remote::new(Lines::new(ours).unwrap());
-        let budget = Budget::new("k", 100, 3_600_000);
+        let budget = Budget::tokens("k", 100, 3_600_000);
         assert_eq!(
-            remote.reserve(&[&budget], 1).unwrap_err().reason,
+            remote
+                .reserve(&[&budget], &Spend::request(1, 0))
+                .unwrap_err()
+                .reason,
             DenyReason::Unreachable
         );
-        assert!(remote.extend(&["k".into()], 1).is_err());
-        assert_eq!(remote.settle(&["k".into()], 5, 3).settled, 5);
+        assert!(remote.extend(&[("k".into(), 1)]).is_err());
+        let ending = Ending {
+            key: "k".into(),
+            held: 5,
+            charge: 3,
+        };
+        assert_eq!(remote.settle(&[ending]).0[0].settled, 5);
     }
 }

@@ -138,6 +138,7 @@ struct Usage {
 #[derive(Serialize)]
 struct Budget<'a> {
     key: &'a str,
+    unit: &'static str,
     limit: u64,
     reserved: u64,
     settled: u64,
@@ -241,12 +242,14 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
             .map(
                 |BudgetUse {
                      key,
+                     unit,
                      limit,
                      reserved,
                      settled,
                      debt,
                  }| Budget {
                     key,
+                    unit: unit.name(),
                     limit: *limit,
                     reserved: *reserved,
                     settled: *settled,
