@@ -42,7 +42,7 @@ pub enum MoneyError {
 }
 
 /// Largest limit or cost that can be written, in USD: what the ledger's largest figure, 2^48 micro-USD, holds.
-const MOST_USD: u64 = crate::MAX_TOKENS / 1_000_000;
+const MOST_USD: u64 = crate::MAX_AMOUNT / 1_000_000;
 
 /// Largest rate per million tokens and largest flat fee, in USD: far above any price, and so low that a sum over any
 /// number of tokens fits 128 bits.
