@@ -36,7 +36,47 @@ pub enum Scope {
     #[default]
     Node,
     /// All nodes' together: only what was leased from the cluster's store can be reserved.
-    Cluster,
+    Cluster {
+        /// What else can be while that store is gone.
+        on_store_loss: OnStoreLoss,
+    },
+}
+
+/// What a node may spend of a cluster's budget while the cluster's store is gone, when its lease is spent or has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum OnStoreLoss {
+    /// Nothing.
+    Deny,
+    /// Its share of what was free when it last heard of the store, and never more than its share of the limit in a window.
+    #[default]
+    NodeShare,
+    /// Whatever is asked for. It is counted, and owed when the store is back.
+    Allow,
+}
+
+impl Scope {
+    /// The name in records and in answers of the local API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Cluster { on_store_loss } => match on_store_loss {
+                OnStoreLoss::Deny => "cluster:deny",
+                OnStoreLoss::NodeShare => "cluster:node_share",
+                OnStoreLoss::Allow => "cluster:allow",
+            },
+        }
+    }
+
+    /// The scope of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let losses = [OnStoreLoss::Deny, OnStoreLoss::NodeShare, OnStoreLoss::Allow];
+        let clusters = losses.map(|on_store_loss| Self::Cluster { on_store_loss });
+        std::iter::once(Self::Node)
+            .chain(clusters)
+            .find(|scope| scope.name() == name)
+    }
 }
 
 impl Budget {
@@ -75,6 +115,10 @@ pub enum DenyReason {
     KeyTooLong,
     /// The accounts are another agent's now ([`crate::Successor`]), and it does not answer.
     Unreachable,
+    /// The node's lease of a cluster's budget has not this much left. More has been asked for.
+    NeedsLease,
+    /// The store of a cluster's budget is gone, and without it the node may not spend this much.
+    StoreLost,
 }
 
 /// A reservation or extension that was refused; nothing was taken from any budget.

@@ -72,7 +72,7 @@ mod window;
 pub use account::RETRY_WHILE_RESERVED_MS;
 pub use book::MAX_ACCOUNTS;
 pub use budget::{
-    AccountState, Budget, Certainty, Charge, Denied, DenyReason, MAX_AMOUNT, Scope, Settlement,
+    AccountState, Budget, Certainty, Charge, Denied, DenyReason, MAX_AMOUNT, OnStoreLoss, Scope, Settlement,
 };
 pub use calendar::{Period, UnknownZone, Zone};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -30,7 +30,7 @@ struct Account {
     unit: String,
     window: String,
     alert_at: Arc<[u8]>,
-    cluster: bool,
+    scope: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,18 +57,19 @@ impl From<&Budget> for Account {
             unit: budget.unit.name().to_owned(),
             window: budget.window.to_string(),
             alert_at: budget.alert_at.clone(),
-            cluster: budget.scope == Scope::Cluster,
+            scope: budget.scope.name().to_owned(),
         }
     }
 }
 
 impl Account {
-    /// `None` where the other agent has a unit or a window that is not known here.
+    /// `None` where the other agent has a unit, a window or a scope that is not known here.
     fn budget(self) -> Option<Budget> {
         let (unit, window) = (Unit::parse(&self.unit)?, Window::parse(&self.window)?);
+        let scope = Scope::parse(&self.scope)?;
         Some(Budget {
             alert_at: self.alert_at,
-            scope: if self.cluster { Scope::Cluster } else { Scope::Node },
+            scope,
             ..Budget::new(self.key, self.limit, unit, window)
         })
     }
@@ -103,6 +104,8 @@ enum Reason {
     AccountsFull,
     KeyTooLong,
     Unreachable,
+    NeedsLease,
+    StoreLost,
 }
 
 impl From<Denied> for Refusal {
@@ -115,6 +118,8 @@ impl From<Denied> for Refusal {
                 DenyReason::AccountsFull => Reason::AccountsFull,
                 DenyReason::KeyTooLong => Reason::KeyTooLong,
                 DenyReason::Unreachable => Reason::Unreachable,
+                DenyReason::NeedsLease => Reason::NeedsLease,
+                DenyReason::StoreLost => Reason::StoreLost,
             },
             unit: denied.unit.name().to_owned(),
             requested: denied.requested,
@@ -137,6 +142,8 @@ impl From<Refusal> for Denied {
                 Reason::AccountsFull => DenyReason::AccountsFull,
                 Reason::KeyTooLong => DenyReason::KeyTooLong,
                 Reason::Unreachable => DenyReason::Unreachable,
+                Reason::NeedsLease => DenyReason::NeedsLease,
+                Reason::StoreLost => DenyReason::StoreLost,
             },
             unit: Unit::parse(&refusal.unit).unwrap_or_default(),
             requested: refusal.requested,
