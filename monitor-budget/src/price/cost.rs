@@ -23,8 +23,8 @@ pub struct Buckets<T> {
     pub reasoning: T,
     /// Audio of the prompt, not read from a cache.
     pub input_audio: T,
-    /// Audio of the prompt, read from a cache.
-    pub cache_read_audio: T,
+    /// Audio, images and video of the prompt, read from a cache.
+    pub cache_read_media: T,
     /// Images of the prompt.
     pub input_image: T,
     /// Video of the prompt.
@@ -99,7 +99,7 @@ impl<T: Copy> Buckets<T> {
             self.cache_write,
             self.cache_write_1h,
             self.input_audio,
-            self.cache_read_audio,
+            self.cache_read_media,
             self.input_image,
             self.input_video,
         ]
@@ -130,7 +130,7 @@ impl Rates {
             output,
             reasoning: output,
             input_audio: input,
-            cache_read_audio: input,
+            cache_read_media: input,
             input_image: input,
             input_video: input,
             output_audio: output,
@@ -226,4 +226,133 @@ fn rounded_up(amounts: impl Iterator<Item = (u64, PicoUsd)>) -> MicroUsd {
         .map(|(count, rate)| u128::from(count) * u128::from(rate.0))
         .fold(0, u128::saturating_add);
     MicroUsd(u64::try_from(pico.div_ceil(PICO_PER_MICRO)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn buckets<T: std::fmt::Debug + Clone>(
+        each: impl Strategy<Value = T> + Clone,
+    ) -> impl Strategy<Value = Buckets<T>> {
+        proptest::collection::vec(each, 12).prop_map(|values| {
+            let mut values = values.into_iter();
+            let mut next = || values.next().unwrap();
+            Buckets {
+                input: next(),
+                cache_read: next(),
+                cache_write: next(),
+                cache_write_1h: next(),
+                output: next(),
+                reasoning: next(),
+                input_audio: next(),
+                cache_read_media: next(),
+                input_image: next(),
+                input_video: next(),
+                output_audio: next(),
+                output_image: next(),
+            }
+        })
+    }
+
+    fn price() -> impl Strategy<Value = Price> {
+        let rates = || buckets((0..=1_000_000_000_000_u64).prop_map(PicoUsd));
+        (
+            rates(),
+            rates(),
+            0..1_000_000_u64,
+            0..=1_000_000_000_000_000_000_u64,
+        )
+            .prop_map(|(rates, long, above_prompt_tokens, fee)| Price {
+                rates,
+                long_context: Box::new([LongContext {
+                    above_prompt_tokens,
+                    rates: long,
+                }]),
+                per_request: PicoUsd(fee),
+                from: None,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn a_cost_is_never_below_and_less_than_a_micro_usd_above(
+            price in price(),
+            tokens in buckets(0..1_000_000_u64),
+            requests in 0..3_u64,
+        ) {
+            let cost = u128::from(price.cost(&Quantities { tokens, requests }).0) * PICO_PER_MICRO;
+            let is_long = tokens.prompt_tokens() > price.long_context[0].above_prompt_tokens;
+            let rates = if is_long { price.long_context[0].rates } else { price.rates };
+            let pairs = [
+                (tokens.input, rates.input),
+                (tokens.cache_read, rates.cache_read),
+                (tokens.cache_write, rates.cache_write),
+                (tokens.cache_write_1h, rates.cache_write_1h),
+                (tokens.output, rates.output),
+                (tokens.reasoning, rates.reasoning),
+                (tokens.input_audio, rates.input_audio),
+                (tokens.cache_read_media, rates.cache_read_media),
+                (tokens.input_image, rates.input_image),
+                (tokens.input_video, rates.input_video),
+                (tokens.output_audio, rates.output_audio),
+                (tokens.output_image, rates.output_image),
+                (requests, price.per_request),
+            ];
+            let exact: u128 = pairs.iter().map(|(count, rate)| u128::from(*count) * u128::from(rate.0)).sum();
+            prop_assert!(cost >= exact);
+            prop_assert!(cost - exact < PICO_PER_MICRO);
+        }
+
+        #[test]
+        fn no_exchange_costs_more_than_the_worst_case(
+            price in price(),
+            tokens in buckets(0..1_000_000_u64),
+            more in 0..1_000_u64,
+        ) {
+            let answer = tokens.output + tokens.reasoning + tokens.output_audio + tokens.output_image;
+            let cost = price.cost(&Quantities { tokens, requests: 1 });
+            prop_assert!(cost <= price.worst_case(tokens.prompt_tokens() + more, answer, Media::ANY));
+            let text = Buckets {
+                input: tokens.input,
+                cache_read: tokens.cache_read,
+                cache_write: tokens.cache_write,
+                cache_write_1h: tokens.cache_write_1h,
+                output: tokens.output,
+                reasoning: tokens.reasoning,
+                ..Buckets::default()
+            };
+            let cost = price.cost(&Quantities { tokens: text, requests: 1 });
+            let worst = price.worst_case(text.prompt_tokens() + more, text.output + text.reasoning, Media::TEXT);
+            prop_assert!(cost <= worst);
+        }
+    }
+
+    #[test]
+    fn the_largest_figures_do_not_overflow() {
+        let price = Price {
+            per_request: PicoUsd(1_000_000_000_000_000_000),
+            ..Price::flat(PicoUsd(1_000_000_000_000), PicoUsd(1_000_000_000_000))
+        };
+        let tokens = Buckets {
+            input: u64::MAX,
+            output: u64::MAX,
+            output_image: u64::MAX,
+            ..Buckets::default()
+        };
+        assert_eq!(
+            price.cost(&Quantities {
+                tokens,
+                requests: u64::MAX
+            }),
+            MicroUsd(u64::MAX)
+        );
+        assert_eq!(
+            price.worst_case(u64::MAX, u64::MAX, Media::ANY),
+            MicroUsd(u64::MAX)
+        );
+        assert_eq!(price.cost(&Quantities::default()), MicroUsd(0));
+    }
 }

@@ -42,7 +42,7 @@ pub enum PriceError {
     /// Amounts in something else.
     #[error("the price table's `currency` is `{0}`; only USD is counted")]
     Currency(String),
-    /// More than [`MAX_ENTRIES`].
+    /// Too many.
     #[error("the price table has {0} entries, more than {MAX_ENTRIES}; use patterns")]
     TooManyEntries(usize),
     /// One entry of a table.
@@ -131,8 +131,8 @@ macro_rules! with_rates {
             pub reasoning: Option<String>,
             /// Audio in the prompt; as `input` if left out.
             pub input_audio: Option<String>,
-            /// Audio read from a cache; as `cache_read` if left out.
-            pub cache_read_audio: Option<String>,
+            /// Audio, images and video read from a cache; as `cache_read` if left out.
+            pub cache_read_media: Option<String>,
             /// Images in the prompt; as `input` if left out.
             pub input_image: Option<String>,
             /// Video in the prompt; as `input_image` if left out.
@@ -158,7 +158,7 @@ macro_rules! with_rates {
                     output,
                     reasoning: rate("reasoning", self.reasoning.as_ref(), output)?,
                     input_audio: rate("input_audio", self.input_audio.as_ref(), input)?,
-                    cache_read_audio: rate("cache_read_audio", self.cache_read_audio.as_ref(), cache_read)?,
+                    cache_read_media: rate("cache_read_media", self.cache_read_media.as_ref(), cache_read)?,
                     input_image,
                     input_video: rate("input_video", self.input_video.as_ref(), input_image)?,
                     output_audio: rate("output_audio", self.output_audio.as_ref(), output)?,
@@ -335,5 +335,138 @@ fn at(index: usize, problem: PriceError) -> PriceError {
     PriceError::Entry {
         number: index + 1,
         problem: Box::new(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(prices: &str) -> Result<Vec<PriceEntry>, String> {
+        let json = format!(r#"{{"currency": "USD", "prices": [{prices}]}}"#);
+        PriceEntry::parse_table(&json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_costs_what_it_would_else_be_billed_as() {
+        let entries = table(
+            r#"{"provider": "a", "model": ["m", "m-*"], "input": "2", "output": "8 USD", "cache_read": "0.5"},
+               {"provider": ["b", "c-*"], "model": "m", "from": "2026-01-31", "input": "1", "output": "2",
+                "cache_write": "1.25", "input_image": "3", "per_request": "0.005",
+                "long_context": [{"above_prompt_tokens": 200000, "input": "2", "output": "3"}],
+                "source": "a page", "as_of": "2026-02-01"}"#,
+        )
+        .unwrap();
+        let usd = |text| PicoUsd::parse_per_million(text).unwrap();
+        let [first, second] = &entries[..] else {
+            panic!("two entries")
+        };
+        assert_eq!(
+            first.price.rates,
+            Rates {
+                cache_read: usd("0.5"),
+                cache_read_media: usd("0.5"),
+                ..Rates::flat(usd("2"), usd("8"))
+            }
+        );
+        assert_eq!(first.price.from, None);
+        let rates = &second.price.rates;
+        assert_eq!(
+            (rates.cache_write_1h, rates.cache_write),
+            (usd("1.25"), usd("1.25"))
+        );
+        assert_eq!(
+            (rates.input_video, rates.input_audio, rates.cache_read),
+            (usd("3"), usd("1"), usd("1"))
+        );
+        assert_eq!(
+            second.price.long_context[0].rates,
+            Rates::flat(usd("2"), usd("3"))
+        );
+        assert_eq!(second.price.per_request, PicoUsd(5_000_000_000));
+        assert_eq!(second.price.from, Some(jiff::civil::date(2026, 1, 31)));
+    }
+
+    #[test]
+    fn an_error_says_which_entry_and_what() {
+        let good = r#"{"provider": "a", "model": "m", "input": "1", "output": "2"}"#;
+        for (entry, want) in [
+            (
+                r#"{"provider": "a", "model": "m", "input": "1"}"#,
+                "price 2: missing field `output`",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "1", "output": "2", "prompt": "3"}"#,
+                "unknown field `prompt`",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": 1, "output": "2"}"#,
+                "invalid type: integer",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "1", "input": "1", "output": "2"}"#,
+                "duplicate field `input`",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "-1", "output": "2"}"#,
+                "price 2: input: `-1` is no amount",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "1", "output": "2", "reasoning": "1 EUR"}"#,
+                "reasoning: `1 EUR` is not in USD",
+            ),
+            (
+                r#"{"provider": "a", "model": "", "input": "1", "output": "2"}"#,
+                "price 2: model: the pattern is empty",
+            ),
+            (
+                r#"{"provider": [], "model": "n", "input": "1", "output": "2"}"#,
+                "price 2: provider: has 0 names",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "1", "output": "2", "from": "2026-02-30"}"#,
+                "price 2: from: `2026-02-30` is no day",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "1", "output": "2", "from": "2026-02-03T00:00"}"#,
+                "is no day",
+            ),
+            (
+                r#"{"provider": "a", "model": "n", "input": "1", "output": "2", "long_context": []}"#,
+                "price 2: long_context: needs 1 to 8",
+            ),
+            (
+                r#"{"provider": ["b", "a"], "model": ["n", "M"], "input": "9", "output": "2"}"#,
+                "price 2: repeats price 1",
+            ),
+            ("7", "price 2: invalid type"),
+        ] {
+            let error = table(&format!("{good}, {entry}")).unwrap_err();
+            assert!(error.contains(want), "{entry}: {error}");
+        }
+        let steps = |steps: &str| {
+            table(&format!(
+                r#"{{"provider": "a", "model": "m", "input": "1", "output": "2", "long_context": [{steps}]}}"#
+            ))
+        };
+        let step = r#"{"above_prompt_tokens": 5, "input": "1", "output": "2"}"#;
+        assert!(steps(step).is_ok());
+        assert!(
+            steps(&format!("{step}, {step}"))
+                .unwrap_err()
+                .contains("price 1: long_context")
+        );
+        for (file, want) in [
+            ("[]", "the price table cannot be read"),
+            (r#"{"currency": "EUR", "prices": []}"#, "`currency` is `EUR`"),
+            (
+                r#"{"currency": "USD", "prices": [], "version": 2}"#,
+                "unknown field `version`",
+            ),
+            (r#"{"prices": []}"#, "missing field `currency`"),
+        ] {
+            let error = PriceEntry::parse_table(file).unwrap_err().to_string();
+            assert!(error.contains(want), "{file}: {error}");
+        }
     }
 }

@@ -223,3 +223,183 @@ fn linked(patterns: HashMap<Box<str>, Vec<Rule>>) -> Vec<Beginning> {
     }
     beginnings
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{PicoUsd, Rates};
+
+    fn entry(provider: &str, model: &str, from: Option<Date>, input: u64) -> PriceEntry {
+        PriceEntry {
+            providers: vec![Glob::new(provider).unwrap()],
+            models: vec![Glob::new(model).unwrap()],
+            price: Price {
+                from,
+                ..Price::flat(PicoUsd(input), PicoUsd(0))
+            },
+            source: None,
+            as_of: None,
+        }
+    }
+
+    fn table(rules: &[(&str, &str)]) -> PriceTable {
+        let entries = (0..)
+            .zip(rules)
+            .map(|(number, (provider, model))| entry(provider, model, None, number));
+        PriceTable::default().with_overrides(entries.collect())
+    }
+
+    fn rule_for(table: &PriceTable, provider: &str, model: &str) -> Option<u64> {
+        table.price(provider, model, 0).map(|price| price.rates.input.0)
+    }
+
+    #[test]
+    fn the_most_specific_entry_holds() {
+        let table = table(&[
+            ("*", "*"),
+            ("openai", "gpt-*"),
+            ("*", "gpt-4o*"),
+            ("openai", "gpt-4o*"),
+            ("open*", "gpt-4o*"),
+            ("*", "gpt-4o-mini"),
+            ("openai", "*-mini"),
+            ("openai", "gpt-4o*mini"),
+        ]);
+        for (provider, model, want) in [
+            ("other", "claude", 0),
+            ("openai", "gpt-5", 1),
+            ("azure", "gpt-4o", 2),
+            ("openai", "gpt-4o", 3),
+            ("openish", "gpt-4o", 4),
+            ("openai", "gpt-4o-mini", 5),
+            ("openai", "GPT-4o-Mini", 5),
+            ("openai", "o1-mini", 6),
+            ("openai", "gpt-4o-super-mini", 7),
+            ("openai", "gpt-5-mini", 1),
+        ] {
+            assert_eq!(
+                rule_for(&table, provider, model),
+                Some(want),
+                "{provider} {model}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_price_of_the_day_holds() {
+        let day = |day| Some(jiff::civil::date(2026, 10, day));
+        let entries = vec![
+            entry("a", "m", day(7), 2),
+            entry("a", "m", None, 0),
+            entry("a", "m", day(1), 1),
+            entry("a", "n", day(5), 3),
+            entry("a", "n*", None, 4),
+        ];
+        let table = PriceTable::default().with_overrides(entries);
+        let at = |text: &str| u64::try_from(text.parse::<Timestamp>().unwrap().as_millisecond()).unwrap();
+        for (model, moment, want) in [
+            ("m", "2026-09-30T23:59:59.999Z", 0),
+            ("m", "2026-10-01T00:00:00Z", 1),
+            ("m", "2026-10-06T23:59:59.999Z", 1),
+            ("m", "2026-10-07T01:59:59+02:00", 1),
+            ("m", "2026-10-07T00:00:00Z", 2),
+            ("m", "2030-01-01T00:00:00Z", 2),
+            ("n", "2026-10-04T00:00:00Z", 4),
+            ("n", "2026-10-05T00:00:00Z", 3),
+        ] {
+            let price = table.price("a", model, at(moment)).unwrap();
+            assert_eq!(price.rates.input.0, want, "{model} {moment}");
+        }
+        assert!(table.price("a", "m", u64::MAX).is_none());
+    }
+
+    #[test]
+    fn overrides_come_first_whatever_they_say() {
+        let table = table(&[("openai", "gpt-4o")])
+            .with_overrides(vec![entry("*", "gpt*", None, 10)])
+            .with_overrides(vec![entry("azure", "*", None, 20)]);
+        assert_eq!(rule_for(&table, "openai", "gpt-4o"), Some(10));
+        assert_eq!(rule_for(&table, "azure", "gpt-4o"), Some(20));
+        assert_eq!(rule_for(&table, "openai", "o3"), None);
+        assert_eq!(table.entries().count(), 3);
+    }
+
+    #[test]
+    fn a_resource_is_known_by_its_model() {
+        let table = table(&[("*", "us.anthropic.m"), ("*", "gemini"), ("*", "a/b")]);
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.m";
+        assert_eq!(rule_for(&table, "bedrock", arn), Some(0));
+        assert_eq!(rule_for(&table, "google", "models/gemini"), Some(1));
+        let vertex = "projects/p/locations/l/publishers/google/models/gemini";
+        assert_eq!(rule_for(&table, "vertex", vertex), Some(1));
+        assert_eq!(rule_for(&table, "x", "a/b"), Some(2));
+        // Of another's model of the same name nothing is known.
+        assert_eq!(rule_for(&table, "x", "someone/gemini"), None);
+    }
+
+    #[test]
+    fn hostile_names_take_linear_time() {
+        let mut entries: Vec<_> = (1..=200)
+            .map(|length| entry("*", &("a".repeat(length) + "*b"), None, 1))
+            .collect();
+        entries.push(entry("*", &"*a".repeat(100), None, 2));
+        let table = PriceTable::default().with_overrides(entries);
+        let started = std::time::Instant::now();
+        for _ in 0..100 {
+            assert_eq!(
+                rule_for(&table, "x", &("a".repeat(MAX_MODEL_BYTES - 1) + "c")),
+                None
+            );
+        }
+        for name in [
+            "",
+            "\0",
+            "*",
+            "a*b",
+            "arn:/",
+            "models/",
+            "é",
+            &"/".repeat(256),
+            &"a".repeat(1 << 20),
+        ] {
+            let _ = rule_for(&table, "x", name);
+        }
+        assert!(started.elapsed().as_secs() < 5);
+        assert_eq!(rule_for(&table, "x", &"a".repeat(MAX_MODEL_BYTES)), Some(2));
+        assert_eq!(
+            rule_for(&table, "x", &"a".repeat(MAX_MODEL_BYTES + 1)),
+            None,
+            "longer than any pattern"
+        );
+    }
+
+    #[test]
+    fn the_built_in_table_is_read_whole() {
+        let entries = PriceEntry::parse_table(BUILTIN).unwrap();
+        assert_eq!(PriceTable::builtin().entries().count(), entries.len());
+        assert!(entries.len() > 300);
+        assert_ne!(entries[0].price.rates, Rates::default());
+    }
+
+    proptest! {
+        /// The index against a search through all entries.
+        #[test]
+        fn agrees_with_the_definition(
+            rules in proptest::collection::vec(("[xy*]{1,2}", "[ab*]{1,5}"), 1..12),
+            provider in "[xy]{1,2}",
+            model in "[ab]{0,6}",
+        ) {
+            let rules: Vec<(&str, &str)> = rules.iter().map(|(p, m)| (p.as_str(), m.as_str())).collect();
+            let matching = (0..).zip(&rules).filter(|(_, (p, m))| {
+                Glob::new(p).unwrap().matches(&provider) && Glob::new(m).unwrap().matches(&model)
+            });
+            // The first of those of the same rank.
+            let want = matching.min_by_key(|(number, (p, m))| {
+                (Reverse((specificity(m), specificity(p))), *number)
+            });
+            prop_assert_eq!(rule_for(&table(&rules), &provider, &model), want.map(|(number, _)| number));
+        }
+    }
+}
