@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use count::text as tokens;
 pub(crate) use golden::{Golden, Step};
-pub(crate) use log::{Ended, Log, Served, contains as log_contains};
+pub(crate) use log::{Bill, Ended, Log, Served, contains as log_contains};
 pub(crate) use ordinary::page;
 
 use crate::lab::address::{

@@ -4,6 +4,7 @@ mod attribution;
 mod bad_input;
 mod bad_upstream;
 mod budget;
+mod budgets;
 mod byte_identity;
 mod content;
 mod curl;
@@ -51,8 +52,9 @@ impl Suite {
                 at_once: 1,
             },
             "protocols" => protocols::plan(self.filter.as_deref()),
+            "budgets" => budgets::plan(),
             "real" => real::plan(),
-            other => bail!("no suite named {other}; there are: main, identity, protocols, real"),
+            other => bail!("no suite named {other}; there are: main, protocols, budgets, identity, real"),
         };
         plan.run(self.filter.as_deref()).await
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::Arrival;
-use super::count::Tokens;
+use super::count::{self, Tokens};
 
 /// All exchanges of one lab, oldest first.
 #[derive(Debug, Default)]
@@ -40,9 +40,30 @@ pub(crate) struct Served {
 #[derive(Debug, Default)]
 struct Progress {
     sent: String,
+    lost: String,
     usage: Option<(Tokens, Tokens)>,
     reasoning: Tokens,
     ended: Option<Ended>,
+}
+
+/// Tokens that providers bill, by their own count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bill {
+    /// Answers, whole or not; refusals cost nothing.
+    pub(crate) requests: u64,
+    /// Answers among them that were not whole.
+    pub(crate) broken_off: u64,
+    /// Tokens of prompts.
+    pub(crate) input: Tokens,
+    /// Tokens of answers.
+    pub(crate) output: Tokens,
+}
+
+impl Bill {
+    /// Prompts and answers.
+    pub(crate) fn tokens(&self) -> Tokens {
+        self.input + self.output
+    }
 }
 
 /// How an answer ended, as the provider knows it.
@@ -97,6 +118,36 @@ impl Log {
         let mut found = self.containing(text);
         found.retain(|served| served.headers.iter().any(|(_, value)| value.contains(key)));
         found
+    }
+
+    /// What the providers bill for the requests with `text`.
+    pub(crate) fn bill(&self, text: &str) -> Bill {
+        let mut bill = Bill::default();
+        for served in self.containing(text) {
+            let Some((input, output)) = served.generated() else {
+                continue;
+            };
+            bill.requests += 1;
+            bill.input += input;
+            bill.output += output;
+            bill.broken_off += u64::from(served.ended() != Some(Ended::Whole));
+        }
+        bill
+    }
+
+    /// Waits until every stream for a request with `text` has ended.
+    pub(crate) async fn wait_for_ends(&self, text: &str) -> Result<()> {
+        for _ in 0..600 {
+            if self
+                .containing(text)
+                .iter()
+                .all(|served| !served.stream || served.ended().is_some())
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("a provider still answers requests with `{text}`")
     }
 
     /// Waits until this many requests with `text` have been received.
@@ -161,6 +212,11 @@ impl Served {
         self.progress.lock().sent.push_str(text);
     }
 
+    /// Adds text that was generated when the connection was found to have gone: nobody gets it, and it is billed.
+    pub(super) fn lost(&self, text: &str) {
+        self.progress.lock().lost.push_str(text);
+    }
+
     /// Keeps the usage that the answer told.
     pub(super) fn told(&self, input: Tokens, output: Tokens) {
         self.progress.lock().usage = Some((input, output));
@@ -184,6 +240,23 @@ impl Served {
     /// The usage of the whole answer by the provider's own count: input and output.
     pub(crate) fn usage(&self) -> Option<(Tokens, Tokens)> {
         self.progress.lock().usage
+    }
+
+    /// What the provider has generated and bills: the prompt, and the answer until it was whole or the other side was found to
+    /// have gone. `None` where it refused.
+    pub(crate) fn generated(&self) -> Option<(Tokens, Tokens)> {
+        let progress = self.progress.lock();
+        let (input, output) = progress.usage?;
+        match progress.ended {
+            Some(Ended::Refused) => None,
+            Some(Ended::Whole) => Some((input, output)),
+            // An answer that is not streamed is generated whether or not anybody waits for it.
+            _ if !self.stream => Some((input, output)),
+            _ => {
+                let text = [progress.sent.as_str(), progress.lost.as_str()].concat();
+                Some((input, count::text(&self.model, &text)))
+            }
+        }
     }
 
     /// The reasoning of the whole answer by the provider's own count, not part of its output.

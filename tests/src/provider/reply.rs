@@ -198,7 +198,11 @@ async fn send(
                 tokio::time::sleep(script.delay).await;
             }
         }
-        sender.send_data(Bytes::from(encoder.push(&event.wire)?)).await?;
+        let wire = Bytes::from(encoder.push(&event.wire)?);
+        if let Err(gone) = sender.send_data(wire).await {
+            served.lost(&event.text);
+            return Err(gone.into());
+        }
         served.sent(&event.text);
     }
     let rest = encoder.finish()?;

@@ -50,6 +50,28 @@ impl Records {
         Ok(text.lines().filter(|line| line.contains(&kind)).count())
     }
 
+    /// The exchanges of the workloads in the lab's cgroup `name`, oldest first, once there are at least `count`.
+    pub(crate) async fn exchanges_in(&self, name: &str, count: usize) -> Result<Vec<Value>> {
+        let end = format!("/{name}");
+        let deadline = Instant::now() + WRITTEN_WITHIN;
+        loop {
+            let mut found = self.holding(&end)?;
+            found.retain(|record| {
+                is_exchange(record)
+                    && record["workload"]["cgroup"]
+                        .as_str()
+                        .is_some_and(|cgroup| cgroup.ends_with(&end))
+            });
+            if found.len() >= count {
+                return Ok(found);
+            }
+            if Instant::now() > deadline {
+                bail!("{} exchanges of {name} on record, expected {count}", found.len());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The exchanges of one process, oldest first, once there are at least `count`.
     pub(crate) async fn exchanges_of(&self, pid: u32, count: usize) -> Result<Vec<Value>> {
         self.wait("exchanges", pid, count, |record| {
