@@ -14,6 +14,8 @@ use crate::{
     Call, Finish, Frame, Operation, PromptCount, ReadError, RefusalReason, Request, Response, StreamEvent,
     prompt, shape::Shape, target::Target,
 };
+pub(crate) use {invoke::invoked_as, path::vendor};
+
 pub use usage::USAGE_FIELDS;
 
 /// The family.

@@ -44,6 +44,7 @@ mod recognise;
 mod refusal;
 mod request;
 mod response;
+mod rewrite;
 mod shape;
 mod stream;
 mod target;
@@ -71,6 +72,7 @@ pub use recognise::recognise;
 pub use refusal::{Refusal, RefusalReason, cut, refuse};
 pub use request::{Attachments, OutputLimit, Place, Request, Role, Text, read_request};
 pub use response::{Response, ResponseText, read_response};
+pub use rewrite::{Rewrite, lower_output_limit, min_output_limit, with_model_in_body, with_model_in_target};
 pub use stream::{Channel, Delta, Finish, Part, StreamEvent, Telling, read_event};
 pub use usage::{Certainty, Modalities, Usage, UsageCounters};
 pub use websocket::{

@@ -16,8 +16,8 @@ use super::{
     usage::{self, METRICS},
 };
 use crate::{
-    Call, Frame, JsonError, PromptCount, ReadError, Request, Response, StreamEvent, json::Reader, prompt,
-    reading::Reading,
+    Api, Call, Frame, JsonError, Operation, PromptCount, ReadError, Request, Response, StreamEvent,
+    json::Reader, prompt, reading::Reading,
 };
 
 pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> Result<Request<'b>, ReadError> {
@@ -25,6 +25,15 @@ pub(super) fn read_request<'b>(call: &Call, body: &'b [u8]) -> Result<Request<'b
         Shapes::Of(inner) => inner.shape.shape().read_request(&inner, None, body),
         Shapes::Nova => request::read_request(body),
         Shapes::Text => text::read_request(body),
+    }
+}
+
+/// Whose shape the body of a model that is invoked has; the call itself where it is none of a known family.
+pub(crate) fn invoked_as(call: &Call, body: &[u8]) -> Call {
+    match Shapes::of(call, body) {
+        Shapes::Of(inner) => inner,
+        Shapes::Nova => Call::new(Api::Bedrock, Operation::Converse),
+        Shapes::Text => call.clone(),
     }
 }
 

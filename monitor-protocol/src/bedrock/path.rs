@@ -27,7 +27,7 @@ pub(super) fn recognise(target: &Target<'_>) -> Option<Call> {
 /// Whose model it is: the word before the first dot of a foundation model's id, behind an ARN's path and an inference
 /// profile's region (`us.`, `eu.`, `global.`). `None` where the id is not the model's own name (an application inference
 /// profile, a provisioned, custom or imported model).
-pub(super) fn vendor(model: &str) -> Option<(&str, &str)> {
+pub(crate) fn vendor(model: &str) -> Option<(&str, &str)> {
     let id = model.rsplit('/').next().unwrap_or(model);
     let mut rest = id;
     while let Some((word, tail)) = rest.split_once('.') {
