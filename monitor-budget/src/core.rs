@@ -98,6 +98,14 @@ impl Core {
         }
     }
 
+    /// Carries out `change` in one step on accounts that are this ledger's; `None` while they are another agent's.
+    pub(crate) fn with_own<T>(&self, change: impl FnOnce(&mut State, Reading) -> T) -> Option<T> {
+        match self.shared.enter() {
+            Entered::Own(state) => Some(self.shared.change_in(state, change)),
+            Entered::Successor(..) => None,
+        }
+    }
+
     pub(crate) fn extend(&self, amounts: &[(SlotNumber, u64)]) -> Result<(), Denied> {
         if amounts.is_empty() {
             return Ok(());

@@ -39,6 +39,10 @@ impl Default for Checkpoints {
 }
 
 impl Ledger {
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// A ledger that forgets everything when it is dropped.
     #[must_use]
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {

@@ -54,6 +54,7 @@ mod clock;
 mod cluster;
 mod core;
 mod error;
+mod fit;
 mod glob;
 mod handover;
 mod health;
@@ -77,6 +78,7 @@ pub use budget::{
 pub use calendar::{Period, UnknownZone, Zone};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::LedgerError;
+pub use fit::Level;
 pub use glob::{Glob, GlobError, MAX_PATTERN_BYTES};
 pub use handover::{Adopted, Ending, Successor};
 pub use health::Health;

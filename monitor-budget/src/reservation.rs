@@ -43,6 +43,14 @@ impl Reservation {
         }
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = SlotNumber> + '_ {
+        self.holds.iter().map(|hold| hold.slot)
+    }
+
     /// Sees to it that every budget holds at least what `spend` comes to in its unit, or takes nothing more from any. What is
     /// covered already costs no lock.
     ///
