@@ -4,6 +4,7 @@
 //! Who may ask is decided by the kernel's word on the peer, before anything of the request is read. Handlers
 //! read snapshots; none of them touches the data path.
 
+mod budgets;
 mod feed;
 mod health;
 mod io;
@@ -16,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use monitor_budget::AccountState;
+use monitor_budget::{Budget, Ledger};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -47,8 +48,10 @@ pub struct Sources {
     pub missing: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Connections that are open now.
     pub open_connections: Box<dyn Fn() -> Vec<Connection> + Send + Sync>,
-    /// The ledger's accounts.
-    pub budgets: Box<dyn Fn() -> Vec<AccountState> + Send + Sync>,
+    /// The accounts.
+    pub ledger: Ledger,
+    /// The budget of an account's key as the policies have it now.
+    pub budget_of: Box<dyn Fn(&str) -> Option<Budget> + Send + Sync>,
 }
 
 /// The agent as it is now.

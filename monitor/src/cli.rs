@@ -51,8 +51,8 @@ enum Command {
     Connections(connections::Connections),
     /// Show tokens spent since the agent started
     Usage(usage::Usage),
-    /// Show budgets and what is left of them
-    Budget(List),
+    /// Show budgets and what is left of them; alone, as `list`
+    Budget(budget::Budget),
     /// Show exchanges: the last ones, and with -f every new one
     Observe(observe::Observe),
 }

@@ -64,7 +64,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         .metrics
         .add_pods(move || for_pods.interceptor.pod_names.known())?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
-    let (for_node, for_missing) = (parts.clone(), parts.clone());
+    let (for_node, for_missing, for_budgets) = (parts.clone(), parts.clone(), parts.clone());
     let (live, ledger) = (
         parts.interceptor.live.clone(),
         parts.interceptor.node.ledger.clone(),
@@ -76,7 +76,8 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         node: Box::new(move || node(&for_node, ca_certificate.clone())),
         missing: Box::new(move || missing(&for_missing)),
         open_connections: Box::new(move || live.list()),
-        budgets: Box::new(move || ledger.snapshot()),
+        ledger,
+        budget_of: Box::new(move |key| for_budgets.interceptor.node.policies.load().budget_of(key)),
     })
 }
 

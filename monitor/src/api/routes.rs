@@ -10,12 +10,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use monitor_budget::AccountState;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::feed::{Feed, add_line};
-use super::{DEFAULT_LIMIT, NodeStatus, Sources};
+use super::{DEFAULT_LIMIT, NodeStatus, Sources, budgets};
 use crate::event::native::{ConnectionRecord, rfc3339};
 use crate::event::{Dimension, MAX_RECENT, RecordKind};
 
@@ -29,13 +28,14 @@ pub(super) fn router(sources: Arc<Sources>) -> Router {
         .route("/v1/connections", get(connections))
         .route("/v1/records", get(records))
         .route("/v1/usage", get(usage))
-        .route("/v1/budgets", get(budgets))
+        .merge(budgets::router())
         .fallback(async || Refused(StatusCode::NOT_FOUND, "no such endpoint".to_owned()))
         .with_state(sources)
 }
 
 /// An error with its reason.
-struct Refused(StatusCode, String);
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -49,7 +49,7 @@ impl From<QueryRejection> for Refused {
     }
 }
 
-type Parameters<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Parameters<T> = Result<Query<T>, QueryRejection>;
 
 #[derive(Serialize)]
 struct Status {
@@ -162,45 +162,6 @@ async fn usage(State(sources): State<Arc<Sources>>, query: Parameters<By>) -> Re
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Json(json!({"usage": sources.store.usage(&dimensions)})).into_response())
-}
-
-#[derive(Serialize)]
-struct Budget {
-    key: Arc<str>,
-    unit: &'static str,
-    limit: u64,
-    window: String,
-    settled: u64,
-    reserved: u64,
-    debt: u64,
-    peak_outstanding: u64,
-    open_reservations: u32,
-    next_free: Option<String>,
-    resets_at: Option<String>,
-}
-
-impl From<AccountState> for Budget {
-    fn from(account: AccountState) -> Self {
-        Self {
-            key: account.key,
-            unit: account.unit.name(),
-            limit: account.limit,
-            window: account.window.to_string(),
-            settled: account.settled,
-            reserved: account.reserved,
-            debt: account.debt,
-            peak_outstanding: account.peak_outstanding,
-            open_reservations: account.open_reservations,
-            next_free: account.next_free_ms.map(rfc3339),
-            resets_at: account.resets_at_ms.map(rfc3339),
-        }
-    }
-}
-
-async fn budgets(State(sources): State<Arc<Sources>>) -> Response {
-    let mut budgets: Vec<_> = (sources.budgets)().into_iter().map(Budget::from).collect();
-    budgets.sort_by(|a, b| a.key.cmp(&b.key));
-    Json(json!({"budgets": budgets})).into_response()
 }
 
 fn limit(asked: Option<usize>) -> Result<usize, Refused> {

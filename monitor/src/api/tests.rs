@@ -71,7 +71,11 @@ impl Fixture {
                 open.workload = Some(samples::workload());
                 vec![open]
             }),
-            budgets: Box::new(move || ledger.snapshot()),
+            ledger,
+            budget_of: Box::new(|key| {
+                let rest = key.strip_prefix("billing-bots/0/workload:/")?;
+                (!rest.is_empty()).then(|| Budget::tokens(key, 1_000, 3_600_000))
+            }),
         };
         Self {
             directory,
@@ -192,6 +196,78 @@ async fn answers() {
 }
 
 #[tokio::test]
+async fn budgets_are_chosen_and_shown() {
+    let fixture = Fixture::new();
+    let usd = Budget::new(
+        "money/0/service_account:billing/bot",
+        2_500_000,
+        monitor_budget::Unit::MicroUsd,
+        monitor_budget::Window::Open,
+    );
+    let reservation = fixture.sources.ledger.reserve(
+        &[&usd],
+        &Spend {
+            micro_usd: 2_000_000,
+            ..Spend::default()
+        },
+    );
+    let server = fixture.start().await;
+    let keys = async |query: &str| {
+        let (code, answer) = get(&server, &format!("/v1/budgets{query}")).await;
+        assert_eq!(code, 200, "{answer}");
+        let budgets = answer["budgets"].as_array().unwrap();
+        budgets
+            .iter()
+            .map(|budget| budget["key"].clone())
+            .collect::<Vec<_>>()
+    };
+    let (bot, money) = (
+        json!("billing-bots/0/workload:/system.slice/bot.service"),
+        json!("money/0/service_account:billing/bot"),
+    );
+    assert_eq!(keys("").await, [bot.clone(), money.clone()]);
+    assert_eq!(keys("?policy=bill*").await, std::slice::from_ref(&bot));
+    assert_eq!(keys("?namespace=billing").await, std::slice::from_ref(&money));
+    assert_eq!(keys("?over=80").await, std::slice::from_ref(&money));
+    assert_eq!(keys("?over=40&policy=%2Abots").await, [bot]);
+
+    let (_, shown) = get(&server, "/v1/budgets/money%2F0%2Fservice_account%3Abilling%2Fbot").await;
+    assert_eq!(
+        (
+            &shown["unit"],
+            &shown["limit"],
+            &shown["reserved"],
+            &shown["left"],
+            &shown["used_percent"],
+            &shown["definition"]
+        ),
+        (
+            &json!("micro_usd"),
+            &json!(2_500_000),
+            &json!(2_000_000),
+            &json!(500_000),
+            &json!(80),
+            &Value::Null
+        )
+    );
+    let (_, shown) = get(&server, "/v1/budgets/bot.service").await;
+    assert_eq!(
+        (&shown["key"], &shown["opened"], &shown["definition"]["limit"]),
+        (
+            &json!("billing-bots/0/workload:/system.slice/bot.service"),
+            &json!(true),
+            &json!(1_000)
+        )
+    );
+    let (_, unused) = get(&server, "/v1/budgets/billing-bots%2F0%2Fworkload%3A%2Fnew").await;
+    assert_eq!(
+        (&unused["opened"], &unused["left"], &unused["limit"]),
+        (&json!(false), &json!(1_000), &json!(1_000))
+    );
+    drop(reservation);
+}
+
+#[tokio::test]
 async fn refuses_what_it_cannot_answer() {
     let fixture = Fixture::new();
     let server = fixture.start().await;
@@ -202,6 +278,14 @@ async fn refuses_what_it_cannot_answer() {
         ("/v1/records?last=5", 400, "last"),
         ("/v1/records?kind=connection", 400, "exchange or bypass"),
         ("/v1/usage?by=colour", 400, "workload, provider, model"),
+        ("/v1/budgets?policy=", 400, "the pattern is empty"),
+        ("/v1/budgets?over=most", 400, "over"),
+        (
+            "/v1/budgets/bilingbots%2F0%2Fworkload%3A%2Fsystem.slice%2Fbot.service",
+            404,
+            "near it are billing-bots/0/workload",
+        ),
+        ("/v1/budgets/%FF", 400, "not readable"),
     ] {
         let (found, body) = get(&server, path).await;
         assert_eq!(found, code, "{path}");

@@ -4,10 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::{Request, Response};
+use hyper::header::CONTENT_TYPE;
+use hyper::http::request::Builder;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -30,9 +32,22 @@ impl Client {
 
     /// The JSON at a path.
     pub(super) fn get(&self, path: &str) -> Result<Value, CliError> {
+        self.ask_for(Method::GET, path, None)
+    }
+
+    /// The JSON that a request is answered with; what it has to say goes as JSON as well.
+    pub(super) fn ask_for(&self, method: Method, path: &str, say: Option<&Value>) -> Result<Value, CliError> {
+        let mut request = Request::builder().method(method).uri(path);
+        if say.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = say.map_or_else(String::new, Value::to_string);
         let mut answer = Vec::new();
-        self.read(path, |piece| {
+        self.read(request, body, |piece| {
             answer.extend_from_slice(piece);
+            if answer.len() > MAX_ANSWER_BYTES {
+                return Err(CliError::Answer("an answer without an end".to_owned()));
+            }
             Ok(())
         })?;
         parse(&answer)
@@ -45,7 +60,7 @@ impl Client {
         mut each: impl FnMut(&Value) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let mut held = Vec::new();
-        self.read(path, |piece| {
+        self.read(Request::get(path), String::new(), |piece| {
             held.extend_from_slice(piece);
             let mut start = 0;
             for end in memchr::memchr_iter(b'\n', &held) {
@@ -60,17 +75,23 @@ impl Client {
         })
     }
 
-    fn read(&self, path: &str, each: impl FnMut(&[u8]) -> Result<(), CliError>) -> Result<(), CliError> {
+    fn read(
+        &self,
+        request: Builder,
+        body: String,
+        each: impl FnMut(&[u8]) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
         tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()
             .map_err(CliError::Start)?
-            .block_on(self.ask(path, each))
+            .block_on(self.ask(request, body, each))
     }
 
     async fn ask(
         &self,
-        path: &str,
+        request: Builder,
+        body: String,
         mut each: impl FnMut(&[u8]) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let stream = UnixStream::connect(&self.socket)
@@ -78,9 +99,9 @@ impl Client {
             .map_err(|error| self.unreachable(error))?;
         let broken = |error: hyper::Error| CliError::Answer(error.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let request = Request::get(path)
+        let request = request
             .header("host", "weir")
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(Bytes::from(body)))
             .map_err(|error| CliError::Answer(error.to_string()))?;
         let exchange = async {
             let mut response = sender.send_request(request).await.map_err(broken)?;
@@ -115,6 +136,20 @@ impl Client {
             source: error,
         }
     }
+}
+
+/// A text as one segment of a path.
+pub(super) fn segment(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            other => escaped.push_str(&format!("%{other:02X}")),
+        }
+    }
+    escaped
 }
 
 async fn refused(response: Response<Incoming>) -> CliError {

@@ -12,6 +12,8 @@ pub(super) enum ListFormat {
     Wide,
     /// The agent's answer, as JSON
     Json,
+    /// The agent's answer, as YAML
+    Yaml,
     /// One name a line
     Name,
 }

@@ -9,6 +9,18 @@ use serde_json::Value;
 use super::CliError;
 use super::format::ListFormat;
 
+/// How a single thing is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DocumentFormat {
+    /// A line for each part
+    #[default]
+    Text,
+    /// The agent's answer, as JSON
+    Json,
+    /// The agent's answer, as YAML
+    Yaml,
+}
+
 /// One column: its heading, which side it is aligned to, and what it shows of a record.
 pub(super) struct Column {
     pub(super) heading: &'static str,
@@ -47,6 +59,16 @@ pub(super) const fn wide(heading: &'static str, cell: fn(&Value) -> String) -> C
     }
 }
 
+/// A column of numbers that only the wide table has.
+pub(super) const fn wide_right(heading: &'static str, cell: fn(&Value) -> String) -> Column {
+    Column {
+        heading,
+        right: true,
+        wide: true,
+        cell,
+    }
+}
+
 /// Writes a list: as a table of `columns`, as the `answer` it came in, or as its names.
 pub(super) fn write(
     out: &mut impl Write,
@@ -58,6 +80,7 @@ pub(super) fn write(
 ) -> Result<(), CliError> {
     match format {
         ListFormat::Json => writeln!(out, "{answer:#}")?,
+        ListFormat::Yaml => write_yaml(out, answer)?,
         ListFormat::Name => {
             for record in records {
                 writeln!(out, "{}", name(record))?;
@@ -88,4 +111,24 @@ pub(super) fn write(
         }
     }
     Ok(())
+}
+
+/// Writes a single thing: as `text` has it, or as the `answer` it came in.
+pub(super) fn write_document<W: Write>(
+    out: &mut W,
+    format: DocumentFormat,
+    answer: &Value,
+    text: impl FnOnce(&mut W) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    match format {
+        DocumentFormat::Text => text(out)?,
+        DocumentFormat::Json => writeln!(out, "{answer:#}")?,
+        DocumentFormat::Yaml => write_yaml(out, answer)?,
+    }
+    Ok(())
+}
+
+fn write_yaml(out: &mut impl Write, answer: &Value) -> Result<(), CliError> {
+    let yaml = serde_saphyr::to_string(answer).map_err(|error| CliError::Answer(error.to_string()))?;
+    Ok(writeln!(out, "{}", yaml.trim_end())?)
 }

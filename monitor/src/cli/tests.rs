@@ -89,6 +89,70 @@ async fn lists() {
 }
 
 #[tokio::test]
+async fn budgets() {
+    let fixture = Fixture::new();
+    let ledger = &fixture.sources.ledger;
+    let usd = monitor_budget::Budget::new(
+        "money/0/all",
+        2_500_000,
+        monitor_budget::Unit::MicroUsd,
+        monitor_budget::Window::Open,
+    );
+    let spend = monitor_budget::Spend {
+        micro_usd: 2_000_001,
+        ..Default::default()
+    };
+    let _held = ledger.reserve(&[&usd], &spend).unwrap();
+    let server = fixture.start().await;
+    let socket = server.socket();
+
+    let table = weir(socket, "budget list").await;
+    shows(
+        &table,
+        &[
+            "BUDGET",
+            "USED",
+            "40%",
+            "USD",
+            "now",
+            "$2.50",
+            "$2.000001",
+            "$0.499999",
+            "80%",
+        ],
+    );
+    assert!(!table.1.contains("PEAK"));
+    assert_eq!(weir(socket, "budget").await.1, table.1, "alone it is the list");
+    shows(&weir(socket, "budget list -o wide").await, &["PEAK", "NEXT FREE"]);
+    let names = weir(socket, "budget list -o name --over 80%").await;
+    assert_eq!(names.1, "money/0/all\n");
+    shows(
+        &weir(socket, "budget -o yaml --policy money").await,
+        &["limit: 2500000"],
+    );
+    let one = weir(socket, "budget get bot.service").await;
+    shows(
+        &one,
+        &[
+            "billing-bots/0/workload:/system.slice/bot.service",
+            "limit             1,000",
+            "left              600",
+            "definition        1,000 tokens in 1h, of the node, by policy billing-bots",
+        ],
+    );
+    shows(
+        &weir(socket, "budget get money -o json").await,
+        &["\"left\": 499999"],
+    );
+    shows(
+        &weir(socket, "budget get money").await,
+        &["no policy asks for it any more"],
+    );
+    let unknown = weir(socket, "budget get nothing-like-it").await.0.unwrap_err();
+    assert!(unknown.to_string().contains("weir budget list"), "{unknown}");
+}
+
+#[tokio::test]
 async fn observes() {
     let fixture = Fixture::new();
     let server = fixture.start().await;
