@@ -34,6 +34,9 @@ pub const MAX_API_CONNECTIONS: usize = 64;
 /// Records that a request gets when it does not say how many.
 pub const DEFAULT_LIMIT: usize = 100;
 
+/// The budget of an account's key.
+pub type BudgetOf = Box<dyn Fn(&str) -> Option<Budget> + Send + Sync>;
+
 /// Where the API's answers come from. The functions are called for each request and should not block.
 pub struct Sources {
     /// Records and totals.
@@ -51,7 +54,7 @@ pub struct Sources {
     /// The accounts.
     pub ledger: Ledger,
     /// The budget of an account's key as the policies have it now.
-    pub budget_of: Box<dyn Fn(&str) -> Option<Budget> + Send + Sync>,
+    pub budget_of: BudgetOf,
 }
 
 /// The agent as it is now.
