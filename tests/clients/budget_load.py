@@ -13,8 +13,10 @@ JSON object is printed per call:
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
+import signal
 import time
 
 from common import headers, status
@@ -129,12 +131,18 @@ async def run(options):
     options.model = options.model or model
     chance = random.Random(options.seed)
     async with connect(options) as client:
-        for turn in range(options.repeat):
+        told = asyncio.Event()
+        if options.until_told:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        for turn in itertools.count() if options.until_told else range(options.repeat):
+            if told.is_set():
+                return
             first = turn * options.parallel
             calls = [Call(first + number, options, chance) for number in range(options.parallel)]
             await asyncio.gather(*[call.make(make, client) for call in calls])
             for call in calls:
                 print(json.dumps(call.report()), flush=True)
+            await asyncio.sleep(options.pause)
 
 
 def main():
@@ -143,6 +151,8 @@ def main():
     parser.add_argument("--tag", required=True)
     parser.add_argument("--parallel", type=int, default=1, help="calls at once")
     parser.add_argument("--repeat", type=int, default=1, help="times that so many calls are made, one after the other")
+    parser.add_argument("--until-told", action="store_true", help="repeat until SIGTERM comes, instead")
+    parser.add_argument("--pause", type=float, default=0, help="seconds between one time and the next")
     parser.add_argument("--words", type=int, nargs=2, default=[40, 40], help="least and most words to ask for")
     parser.add_argument("--max-tokens", type=int)
     parser.add_argument("--stream", action="store_true")

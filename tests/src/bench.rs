@@ -14,6 +14,7 @@
 //! Client, relay or agent, and upstream are processes or threads of their own; the CPU time of a lane is what the
 //! process in the middle used. A window in which a request failed is void.
 
+mod budgets;
 pub(crate) mod bulk;
 mod connects;
 mod exchange;
@@ -58,6 +59,9 @@ pub(crate) struct Bench {
     /// Streams held at once in the streamed lanes.
     #[arg(long, default_value_t = 50)]
     streams: usize,
+    /// Measure only how far limits are passed, beside the peers.
+    #[arg(long)]
+    budgets: bool,
 }
 
 /// Policies that find nothing: the whole inspected path, and nothing to do about it. `load` is counted, budgeted and its
@@ -84,6 +88,11 @@ impl Bench {
     /// Runs every lane and reports.
     pub(crate) async fn run(self) -> Result<()> {
         let lab = Lab::up().await.context("bringing the lab up")?;
+        if self.budgets {
+            let rows = budgets::measure(&lab).await?;
+            screen::line(&budgets::table(&rows));
+            return self.write(&serde_json::to_string_pretty(&rows)?);
+        }
         upstream::serve(&lab)?;
         let plan = Plan {
             windows: self.windows,
@@ -148,8 +157,12 @@ impl Bench {
 
     fn tell(&self, report: &Report) -> Result<()> {
         screen::line(&report.table());
+        self.write(&report.json()?)
+    }
+
+    fn write(&self, json: &str) -> Result<()> {
         if let Some(path) = &self.json {
-            std::fs::write(path, report.json()?).with_context(|| format!("writing {}", path.display()))?;
+            std::fs::write(path, json).with_context(|| format!("writing {}", path.display()))?;
             screen::line(&format!("figures written to {}", path.display()));
         }
         Ok(())

@@ -24,7 +24,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use runner::{Plan, Test};
-pub(crate) use stage::clients;
+pub(crate) use stage::{clients, shown};
 
 /// A suite to run.
 #[derive(Debug, Args)]

@@ -27,6 +27,25 @@ pub(crate) fn ready(paths: &Paths) -> Result<PathBuf, Failure> {
     )
 }
 
+/// Installs LiteLLM's proxy for its lane of the bench, and returns its program. The lane is left out where that fails: it is a
+/// comparison, no requirement.
+pub(crate) fn litellm(paths: &Paths) -> Option<PathBuf> {
+    let python = environment(
+        paths,
+        "litellm",
+        "litellm.txt",
+        &["litellm"],
+        &["--only-binary", ":all:"],
+    );
+    match python {
+        Ok(python) => Some(python.with_file_name("litellm")),
+        Err(failure) => {
+            say(&format!("no LiteLLM, its lane will be left out: {failure}"));
+            None
+        }
+    }
+}
+
 /// Makes the environment `name` of the packages in a lock file beside the clients, if it is missing, out of date or does
 /// not import `modules`, and returns its Python. `pip_options` are for its installation.
 pub(crate) fn environment(

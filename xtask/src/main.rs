@@ -31,7 +31,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
   test     run the tests, the end-to-end ones on the real kernel included: [--suite NAME [FILTER]]
   vm-test  run the kernel tests on Debian's kernels, each in a virtual machine: [FILTER]
   fuzz     give hostile bytes to the protocol readers: [TARGET] [--runs N]
-  bench    measure the agent against its floor: [--json FILE]
+  bench    measure the agent against its floor, or how far limits are passed: [--json FILE] [--budgets]
   measure-tokens  compare the estimates of other models' tokens with their own vocabularies
   lab      set up the lab and an agent, and leave them running until Ctrl-C";
 
@@ -71,6 +71,13 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
         }
         Some("bench") => {
             root::require("bench")?;
+            if arguments.iter().any(|argument| argument == "--budgets") {
+                let mut bench = end_to_end::ready(&paths, "bench")?;
+                if let Some(litellm) = clients::litellm(&paths) {
+                    bench.env("WEIR_LAB_LITELLM", litellm);
+                }
+                return run(bench.arg("bench").args(arguments));
+            }
             packages::for_bench();
             let mut bench = end_to_end::ready(&paths, "bench")?;
             let throughput = measure::throughput(&paths)?;

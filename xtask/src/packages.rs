@@ -28,6 +28,8 @@ const RUNTIMES: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),
     ("debootstrap", "debootstrap"),
 ];
+/// What the suite `budgets` needs: a store for a cluster's budgets, and a wall clock of an agent's own.
+const BUDGETS: [(&str, &str); 2] = [("redis-server", "redis-server"), ("faketime", "faketime")];
 /// What building a C++ program needs.
 const BUILDING: [(&str, &str); 2] = [("g++", "g++"), ("make", "make")];
 /// What JavaScript needs.
@@ -56,6 +58,11 @@ pub(crate) fn for_node() -> Result<(), Failure> {
 pub(crate) fn for_vm() -> Result<(), Failure> {
     all_of(&LAB)?;
     all_of(&VM)
+}
+
+/// Installs what the suite `budgets` needs and this machine has not.
+pub(crate) fn for_budgets() -> Result<(), Failure> {
+    all_of(&BUDGETS)
 }
 
 /// Installs the container runtimes that this machine has not.

@@ -75,6 +75,9 @@ fn suite(paths: &Paths, name: &str, filter: &[String], sum: &mut Sum) -> Result<
     if name == "protocols" {
         lab.env("WEIR_LAB_NODE_MODULES", node::ready(paths)?);
     }
+    if name == "budgets" {
+        packages::for_budgets()?;
+    }
     if name == "identity" {
         packages::for_containers()?;
         lab.env("WEIR_LAB_MACHINE", machine::ready(paths)?);

@@ -1,8 +1,8 @@
 //! Budgets that cannot be overspent: load by real SDKs on one budget, against what the providers bill.
 
 mod account;
+mod crash;
 mod exact;
-mod load;
 
 use super::runner::{Plan, Test};
 use crate::lab::agent::AgentConfig;
@@ -19,7 +19,7 @@ pub(super) fn plan() -> Plan {
 
 /// The groups, in the order a reader would ask.
 fn tests() -> Vec<Test> {
-    let groups = [exact::tests()];
+    let groups = [exact::tests(), crash::tests()];
     groups.into_iter().flatten().collect()
 }
 

@@ -259,7 +259,7 @@ pub(crate) fn check_usage(record: &Value, served: &Served) -> Result<()> {
 }
 
 /// What a program printed, for a failure's message.
-pub(super) fn shown(output: &Output) -> String {
+pub(crate) fn shown(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 
 use super::account::{Account, Charges};
-use super::load::{End, Load, Made, Sdk};
+use crate::client::sdk_load::{End, Load, Made, Sdk};
 use crate::lab::agent::AgentConfig;
 use crate::provider::Bill;
 use crate::screen;

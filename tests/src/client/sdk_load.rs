@@ -3,24 +3,27 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::lab::Lab;
 use crate::lab::workload::{Launch, Workload};
 use crate::provider;
-use crate::suite::stage::{clients, shown};
+use crate::suite::{clients, shown};
 
 /// What to call. The tag is in every prompt, and the name of the workload's cgroup.
 #[derive(Clone, Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     tag: String,
     arguments: Vec<String>,
+    outside: bool,
 }
 
 /// The SDK of a load.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Sdk {
+pub(crate) enum Sdk {
     /// openai-python.
     OpenAi,
     /// anthropic-python.
@@ -29,7 +32,7 @@ pub(super) enum Sdk {
 
 impl Load {
     /// Calls of one kind, `parallel` of them at once.
-    pub(super) fn new(sdk: Sdk, tag: &str, parallel: usize) -> Self {
+    pub(crate) fn new(sdk: Sdk, tag: &str, parallel: usize) -> Self {
         let sdk = match sdk {
             Sdk::OpenAi => "openai",
             Sdk::Anthropic => "anthropic",
@@ -39,25 +42,32 @@ impl Load {
         Self {
             tag: tag.to_owned(),
             arguments: arguments.to_vec(),
+            outside: false,
         }
     }
 
     /// Adds options of `budget_load.py`.
-    pub(super) fn with(mut self, options: &[&str]) -> Self {
+    pub(crate) fn with(mut self, options: &[&str]) -> Self {
         self.arguments
             .extend(options.iter().map(|option| (*option).to_owned()));
         self
     }
 
+    /// Runs it where no agent sees it.
+    pub(crate) fn outside(mut self) -> Self {
+        self.outside = true;
+        self
+    }
+
     /// Starts it in a lab, as a workload that trusts `trust`.
-    pub(super) async fn start(self, lab: &Lab, trust: &Path) -> Result<Running> {
+    pub(crate) async fn start(self, lab: &Lab, trust: &Path) -> Result<Running> {
         let (python, programs) = clients()?;
-        let workload = Launch::new(&self.tag, python)
+        let launch = Launch::new(&self.tag, python)
             .args([programs.join("budget_load.py")])
             .args(self.arguments)
-            .trust(trust)
-            .start(lab)
-            .await?;
+            .trust(trust);
+        let launch = if self.outside { launch.outside() } else { launch };
+        let workload = launch.start(lab).await?;
         Ok(Running {
             tag: self.tag,
             workload,
@@ -65,7 +75,7 @@ impl Load {
     }
 
     /// Runs it to its end, and until the providers know that it has ended.
-    pub(super) async fn run(self, lab: &Lab, trust: &Path) -> Result<Made> {
+    pub(crate) async fn run(self, lab: &Lab, trust: &Path) -> Result<Made> {
         let made = self.start(lab, trust).await?.finish().await?;
         lab.log.wait_for_ends(&made.tag).await?;
         Ok(made)
@@ -73,14 +83,21 @@ impl Load {
 }
 
 /// A load that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     tag: String,
     workload: Workload,
 }
 
 impl Running {
+    /// Tells one that repeats until it is told to make no further calls, and waits for its end.
+    pub(crate) async fn stop(self) -> Result<Made> {
+        let pid = i32::try_from(self.workload.truth.pid)?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("telling the load to stop")?;
+        self.finish().await
+    }
+
     /// Waits for its end.
-    pub(super) async fn finish(self) -> Result<Made> {
+    pub(crate) async fn finish(self) -> Result<Made> {
         let (_, output) = self.workload.finish().await?;
         ensure!(output.status.success(), "{}: {}", self.tag, shown(&output));
         let calls = String::from_utf8(output.stdout)?
@@ -93,29 +110,29 @@ impl Running {
 
 /// The calls that were made.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(crate) struct Made {
     /// The load's tag.
-    pub(super) tag: String,
+    pub(crate) tag: String,
     /// Each of them.
-    pub(super) calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
 }
 
 /// What a program reports of a call.
 #[derive(Debug, Deserialize)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// Whether the program left in mid-stream.
-    pub(super) aborted: bool,
+    pub(crate) aborted: bool,
     /// The answer as far as it came.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The model that answered.
-    pub(super) model: Option<String>,
+    pub(crate) model: Option<String>,
     /// The exception.
-    pub(super) error: Option<Value>,
+    pub(crate) error: Option<Value>,
 }
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum End {
+pub(crate) enum End {
     /// With the whole answer.
     Whole,
     /// The program left.
@@ -130,7 +147,7 @@ pub(super) enum End {
 
 impl Call {
     /// How it ended.
-    pub(super) fn end(&self) -> End {
+    pub(crate) fn end(&self) -> End {
         match &self.error {
             None if self.aborted => End::Left,
             None => End::Whole,
@@ -141,24 +158,24 @@ impl Call {
     }
 
     /// Tokens of what it saw of the answer, as the provider counts them.
-    pub(super) fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         provider::tokens(self.model.as_deref().unwrap_or_default(), &self.text)
     }
 }
 
 impl Made {
     /// How many ended so.
-    pub(super) fn count(&self, end: End) -> usize {
+    pub(crate) fn count(&self, end: End) -> usize {
         self.calls.iter().filter(|call| call.end() == end).count()
     }
 
     /// Tokens of the answers as far as the program saw them, as the providers count them.
-    pub(super) fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         self.calls.iter().map(Call::seen).sum()
     }
 
     /// Fails where a call ended with an exception that a budget is no reason for.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let failed = self.calls.iter().find(|call| call.end() == End::Failed);
         ensure!(
             failed.is_none(),

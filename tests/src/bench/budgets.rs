@@ -1,0 +1,200 @@
+//! Overspend: the same load on a limit of the same size, through the agent and through each peer, against what the provider
+//! bills. `cargo xtask bench --budgets`.
+//!
+//! The program of the load is an ordinary SDK and knows nothing of limits; retries are off. What counts is the provider's own
+//! figure: prompts by its tokenizer, answers as far as it made them until it saw the other side go.
+
+mod litellm;
+
+use anyhow::{Result, ensure};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::client::sdk_load::{End, Load, Sdk};
+use crate::lab::Lab;
+use crate::lab::agent::{Agent, AgentConfig};
+use crate::screen;
+
+/// The limit of every run in tokens, a small part of what its calls would cost.
+const LIMIT: u64 = 4_000;
+
+/// Runs of each load through each gateway.
+const RUNS: usize = 3;
+
+/// A load: its name, its calls at once, and further options of the program.
+const LOADS: [(&str, usize, &[&str]); 3] = [
+    (
+        "500 answers at once",
+        500,
+        &["--max-tokens", "64", "--header", "x-lab-delay-ms=200"],
+    ),
+    (
+        "500 streams at once, no limit given",
+        500,
+        &[
+            "--stream",
+            "--words",
+            "200",
+            "400",
+            "--abort",
+            "0.2",
+            "--header",
+            "x-lab-delay-ms=10",
+        ],
+    ),
+    (
+        "25 times 20 streams, each left half-way",
+        20,
+        &[
+            "--repeat",
+            "25",
+            "--stream",
+            "--words",
+            "200",
+            "400",
+            "--abort",
+            "1",
+            "--header",
+            "x-lab-delay-ms=3",
+        ],
+    ),
+];
+
+/// The runs of one load through one gateway.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    load: &'static str,
+    gateway: String,
+    runs: Vec<Run>,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+struct Run {
+    limit_tokens: u64,
+    billed_tokens: u64,
+    whole: usize,
+    left: usize,
+    cut: usize,
+    refused: usize,
+    failed: usize,
+    seconds: f64,
+}
+
+/// How calls reach a gateway.
+enum Way {
+    /// They do not know of it.
+    Agent,
+    /// By its base URL, with the limit in the key.
+    Proxy(String),
+}
+
+/// Every load through every gateway.
+pub(super) async fn measure(lab: &Lab) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let budget =
+        |more: &str| format!("budgets: [{{limit: {LIMIT} tokens, window: 1h, per: workload{more}}}]");
+    let config = AgentConfig::new().policy("weir", "weir-*", &budget(""));
+    let mut agent = Agent::start(lab, "agent", config).await?;
+    let trust = agent.trust(lab)?;
+    for (number, _) in LOADS.iter().enumerate() {
+        rows.push(row(lab, &trust, number, "weir", &Way::Agent).await?);
+    }
+    agent.stop().await?;
+    match litellm::Litellm::start(lab).await? {
+        Some(proxy) => {
+            let way = Way::Proxy(proxy.base_url());
+            for (number, _) in LOADS.iter().enumerate() {
+                rows.push(row(lab, &lab.lab_bundle(), number, "litellm", &way).await?);
+            }
+        }
+        None => screen::note("bench: LiteLLM is not installed, its lane is left out"),
+    }
+    rows.sort_by_key(|row| LOADS.iter().position(|(name, ..)| *name == row.load));
+    Ok(rows)
+}
+
+async fn row(lab: &Lab, trust: &std::path::Path, load: usize, gateway: &str, way: &Way) -> Result<Row> {
+    let (name, parallel, options) = LOADS[load];
+    screen::note(&format!("bench: {name} through {gateway}"));
+    let mut runs = Vec::new();
+    for number in 0..RUNS {
+        let tag = format!("{gateway}-{load}-{number}");
+        let seed = number.to_string();
+        let load =
+            Load::new(Sdk::OpenAi, &tag, parallel)
+                .with(options)
+                .with(&["--seed", &seed, "--retries", "0"]);
+        let load = match way {
+            Way::Agent => load,
+            Way::Proxy(base_url) => {
+                let key = format!("sk-tpm-{LIMIT}-{tag}");
+                load.with(&["--base-url", base_url, "--key", &key]).outside()
+            }
+        };
+        let began = std::time::Instant::now();
+        let made = load.run(lab, trust).await?;
+        let bill = lab.log.bill(&tag);
+        ensure!(
+            bill.requests > 0,
+            "{tag}: nothing reached the provider: {:?}",
+            made.calls.first()
+        );
+        runs.push(Run {
+            limit_tokens: LIMIT,
+            billed_tokens: bill.tokens(),
+            whole: made.count(End::Whole),
+            left: made.count(End::Left),
+            cut: made.count(End::Cut),
+            refused: made.count(End::Refused),
+            failed: made.count(End::Failed),
+            seconds: began.elapsed().as_secs_f64(),
+        });
+    }
+    Ok(Row {
+        load: name,
+        gateway: gateway.to_owned(),
+        runs,
+    })
+}
+
+/// The table.
+pub(super) fn table(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header([
+        "load",
+        "gateway",
+        "limit",
+        "billed (runs)",
+        "over the limit",
+        "whole",
+        "left",
+        "cut",
+        "refused",
+        "failed",
+    ]);
+    for row in rows {
+        let listed = |figure: fn(&Run) -> String| row.runs.iter().map(figure).collect::<Vec<_>>().join(" ");
+        let most = row
+            .runs
+            .iter()
+            .map(|run| run.billed_tokens)
+            .max()
+            .unwrap_or_default();
+        let over = most.saturating_sub(LIMIT);
+        table.add_row([
+            row.load.to_owned(),
+            row.gateway.clone(),
+            LIMIT.to_string(),
+            listed(|run| run.billed_tokens.to_string()),
+            format!("{over} ({:.1} %)", over as f64 * 100.0 / LIMIT as f64),
+            listed(|run| run.whole.to_string()),
+            listed(|run| run.left.to_string()),
+            listed(|run| run.cut.to_string()),
+            listed(|run| run.refused.to_string()),
+            listed(|run| run.failed.to_string()),
+        ]);
+    }
+    table.to_string()
+}
