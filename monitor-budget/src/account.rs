@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::alert::{Alerts, Passed};
 use crate::budget::{Budget, MAX_AMOUNT};
 use crate::charges::Charges;
 use crate::clock::Moment;
+use crate::overrides::Override;
 use crate::unit::Unit;
 use crate::window::Window;
 
@@ -14,6 +16,10 @@ pub const RETRY_WHILE_RESERVED_MS: u64 = 1_000;
 /// Periods that are looked ahead for a hint when room appears: a debt that takes longer is told as taking this long.
 const MAX_PERIODS_AHEAD: usize = 1_000;
 
+/// Periods of the calendar that debt takes room in while nobody looks, over a year of hours: keeps a wall clock set forward by
+/// centuries from holding the lock for long. What is owed beyond stays owed.
+const MAX_PERIODS: u32 = 10_000;
+
 /// The rules of the crate's documentation for one budget.
 ///
 /// Its state is a function of the changes made to it and their times alone: `advance` between two changes may run at any
@@ -22,7 +28,10 @@ const MAX_PERIODS_AHEAD: usize = 1_000;
 pub(crate) struct Account {
     pub(crate) key: Arc<str>,
     pub(crate) unit: Unit,
-    pub(crate) limit: u64,
+    /// The definition's limit; [`Account::limit`] is the one in force.
+    pub(crate) defined_limit: u64,
+    pub(crate) limit_override: Option<Override>,
+    pub(crate) alerts: Alerts,
     pub(crate) window: Window,
     pub(crate) charges: Charges,
     pub(crate) reserved: u64,
@@ -37,7 +46,9 @@ impl Account {
         Self {
             key: Arc::clone(&budget.key),
             unit: budget.unit,
-            limit: budget.limit(),
+            defined_limit: budget.limit(),
+            limit_override: None,
+            alerts: Alerts::new(&budget.alert_at),
             charges: Charges::new(&window, now),
             window,
             reserved: 0,
@@ -57,23 +68,48 @@ impl Account {
 
     /// What may be reserved now. Zero while there is debt, because debt takes freed room first.
     pub(crate) fn free(&self) -> u64 {
-        self.limit.saturating_sub(self.outstanding())
+        self.limit().saturating_sub(self.outstanding())
     }
 
-    /// Nothing settled, reserved or owed: dropping the account loses nothing.
+    /// Nothing settled, reserved, owed or overridden: dropping the account loses nothing.
     pub(crate) fn is_idle(&self) -> bool {
-        self.outstanding() == 0 && self.debt == 0 && self.open_reservations == 0
+        self.outstanding() == 0
+            && self.debt == 0
+            && self.open_reservations == 0
+            && self.limit_override.is_none()
     }
 
-    /// Lets charges leave the window up to `now`, debt taking the room at the moment each one leaves.
+    /// Brings the account to `now`: an override ends in its time, charges leave the window, and debt takes the room at the moment
+    /// at which it appears.
     pub(crate) fn advance(&mut self, now: Moment) {
+        if let Some(over) = self
+            .limit_override
+            .filter(|over| over.until_ms <= now.calendar_ms)
+        {
+            let past_ms = now.calendar_ms - over.until_ms;
+            self.advance_charges(Moment {
+                ledger_ms: now.ledger_ms.saturating_sub(past_ms),
+                calendar_ms: over.until_ms,
+            });
+            self.limit_override = None;
+            self.drain_debt();
+        }
+        self.advance_charges(now);
+    }
+
+    fn advance_charges(&mut self, now: Moment) {
         if self.charges.is_at(now) {
             return;
         }
-        loop {
+        for step in 0.. {
             self.skip_whole_turns(now);
-            if !self.charges.expire_one(&self.window, now, self.debt > 0) {
+            // Debt that finds no room in an empty period finds none in the next either.
+            let drains = self.debt > 0 && self.limit() > self.reserved && step < MAX_PERIODS;
+            if !self.charges.expire_one(&self.window, now, drains) {
                 break;
+            }
+            if self.is_calendar() {
+                self.alerts.forget_passed();
             }
             self.drain_debt();
         }
@@ -83,14 +119,21 @@ impl Account {
     /// window at once keeps a long sleep over a large debt from costing a step per sub-window.
     fn skip_whole_turns(&mut self, now: Moment) {
         let settled = self.settled();
-        if self.debt < settled || settled == 0 || self.outstanding() != self.limit {
+        if self.debt < settled || settled == 0 || self.outstanding() != self.limit() {
             return;
         }
         let turns = self.charges.skip_turns(now, self.debt / settled);
         self.debt -= turns * settled;
     }
 
-    fn drain_debt(&mut self) {
+    /// Clears what is settled and owed; what is reserved stays.
+    pub(crate) fn clear(&mut self) {
+        self.charges.clear();
+        self.debt = 0;
+        self.alerts.forget_passed();
+    }
+
+    pub(crate) fn drain_debt(&mut self) {
         let drained = self.debt.min(self.free());
         if drained > 0 {
             self.debt -= drained;
@@ -130,26 +173,35 @@ impl Account {
     }
 
     /// Gives back what reservations held that nobody will settle any more: charged in full where the unit is.
-    pub(crate) fn charge_held(&mut self, held: u64) {
+    pub(crate) fn charge_held(&mut self, held: u64, now: Moment) -> Passed {
         let charge = if self.unit.is_charged() { held } else { 0 };
         self.settle(held, charge);
+        self.pass_alerts(now)
     }
 
     /// Whether a definition is in force.
     pub(crate) fn is_defined_by(&self, budget: &Budget) -> bool {
-        self.limit == budget.limit() && self.unit == budget.unit && self.window == budget.window.bounded()
+        self.defined_limit == budget.limit()
+            && self.unit == budget.unit
+            && self.window == budget.window.bounded()
+            && self.alerts.are(&budget.alert_at)
     }
 
     /// Puts a new definition into force. What is settled is carried over into a new window as of now at the latest; with another
-    /// unit nothing can be carried over but what is held.
+    /// unit nothing can be carried over but what is held, and no override.
     pub(crate) fn redefine(&mut self, budget: &Budget, now: Moment) {
         self.advance(now);
-        self.limit = budget.limit();
+        self.defined_limit = budget.limit();
+        if !self.alerts.are(&budget.alert_at) {
+            self.alerts = self.alerts.with(&budget.alert_at);
+        }
         let window = budget.window.bounded();
         if self.unit != budget.unit {
             self.unit = budget.unit;
             self.debt = 0;
             self.charges = Charges::new(&window, now);
+            self.limit_override = None;
+            self.alerts.forget_passed();
         } else if window != self.window {
             self.charges = self.charges.moved(&window, now);
         }
@@ -157,9 +209,13 @@ impl Account {
         self.drain_debt();
     }
 
-    /// Whether calendar time matters to it.
-    pub(crate) fn is_calendar(&self) -> bool {
+    fn is_calendar(&self) -> bool {
         matches!(self.window, Window::Calendar { .. })
+    }
+
+    /// Whether calendar time matters to it.
+    pub(crate) fn follows_calendar(&self) -> bool {
+        self.is_calendar() || self.limit_override.is_some()
     }
 
     /// The wall clock has been set: a calendar window that lies in the future comes back to the next period at the most.
@@ -169,10 +225,11 @@ impl Account {
 
     /// Milliseconds from `now` until `amount` would fit if nothing else changed; `None` if it never does.
     pub(crate) fn fits_in_ms(&self, amount: u64, now: Moment) -> Option<u64> {
-        if amount > self.limit {
-            return None;
+        if amount > self.limit() {
+            let over = self.limit_override.filter(|_| amount <= self.defined_limit)?;
+            return Some(over.until_ms.saturating_sub(now.calendar_ms).max(1));
         }
-        if self.reserved.saturating_add(amount) > self.limit || self.window == Window::Open {
+        if self.reserved.saturating_add(amount) > self.limit() || self.window == Window::Open {
             return Some(RETRY_WHILE_RESERVED_MS);
         }
         let mut later = self.clone();

@@ -148,7 +148,7 @@ impl Book {
         }
     }
 
-    /// Carries out a step of calendar time on every calendar window of a slot that `applies`; returns their slots.
+    /// Carries out a step of calendar time on every account it matters to in a slot that `applies`; returns their slots.
     pub(crate) fn step(
         &mut self,
         before: Moment,
@@ -160,7 +160,11 @@ impl Book {
             if !applies(place) {
                 continue;
             }
-            if let Some(account) = place.account.as_mut().filter(|account| account.is_calendar()) {
+            if let Some(account) = place
+                .account
+                .as_mut()
+                .filter(|account| account.follows_calendar())
+            {
                 account.advance(before);
                 account.step(after);
                 stepped.extend(SlotNumber::try_from(slot));

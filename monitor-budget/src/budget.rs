@@ -190,8 +190,12 @@ pub struct AccountState {
     pub key: Arc<str>,
     /// What it counts; the figures below are in it.
     pub unit: Unit,
-    /// Its limit.
+    /// The limit in force.
     pub limit: u64,
+    /// The definition's limit: another than [`limit`](Self::limit) while an override is in force.
+    pub defined_limit: u64,
+    /// Until when an override is in force, in Unix milliseconds.
+    pub override_until_ms: Option<u64>,
     /// Over which time.
     pub window: Window,
     /// Settled in the window.

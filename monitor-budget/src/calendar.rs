@@ -88,7 +88,7 @@ impl Zone {
                     .checked_add(offset_ms)?
                     .rem_euclid(HOUR_MS as i64);
                 let start = unix_ms.saturating_sub(past_ms.cast_unsigned());
-                return Some(start..start.saturating_add(HOUR_MS));
+                return Some(self.between_changes(now, start..start.saturating_add(HOUR_MS)));
             }
             Period::Day => (today, Span::new().days(1)),
             Period::Week => {
@@ -102,6 +102,18 @@ impl Zone {
         };
         let next = first.checked_add(span).ok()?;
         Some(self.midnight_ms(first)?..self.midnight_ms(next)?)
+    }
+
+    /// The part of an hour that lies between changes of the clock: where it is set by half an hour, hours begin anew, so that every
+    /// moment lies in one period however it is asked for.
+    fn between_changes(&self, now: Timestamp, hour: Range<u64>) -> Range<u64> {
+        let unix_ms = |at: Timestamp| u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let after_now = now.checked_add(Span::new().nanoseconds(1)).unwrap_or(now);
+        let last = self.0.preceding(after_now).next();
+        let next = self.0.following(now).next();
+        let start = last.map_or(0, |change| unix_ms(change.timestamp()));
+        let end = next.map_or(u64::MAX, |change| unix_ms(change.timestamp()));
+        hour.start.max(start)..hour.end.min(end)
     }
 
     /// When a day begins: at the first moment of it where a clock set forward has no midnight.

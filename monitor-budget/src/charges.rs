@@ -72,8 +72,8 @@ impl Charges {
     }
 
     /// Lets the oldest charges leave if they are due at `now`; otherwise moves on to `now` and says no. A calendar window
-    /// goes one period at a time while there is debt, which each of them takes its part of.
-    pub(crate) fn expire_one(&mut self, window: &Window, now: Moment, debt: bool) -> bool {
+    /// goes to the present period at once, or `one_by_one` while each period takes its part of a debt.
+    pub(crate) fn expire_one(&mut self, window: &Window, now: Moment, one_by_one: bool) -> bool {
         match (self, window) {
             (Self::Rolling { rolling, head }, _) => {
                 let index = rolling.index_at(now.ledger_ms);
@@ -99,12 +99,9 @@ impl Charges {
                 if now.calendar_ms < *until_ms {
                     return false;
                 }
-                let at_ms = if debt { *until_ms } else { now.calendar_ms };
+                let at_ms = if one_by_one { *until_ms } else { now.calendar_ms };
                 let bounds = zone.period_at(*period, at_ms);
-                // Where a clock is set by half an hour, hours begin anew.
-                *from_ms = bounds.start.max(*until_ms);
-                *until_ms = bounds.end.max(from_ms.saturating_add(1));
-                *settled = 0;
+                (*from_ms, *until_ms, *settled) = (bounds.start, bounds.end, 0);
                 true
             }
             _ => false,
@@ -151,6 +148,15 @@ impl Charges {
                 let bounds = zone.period_at(*period, next_ms);
                 (*from_ms, *until_ms) = (next_ms, bounds.end);
             }
+        }
+    }
+
+    /// Takes everything out.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Self::Rolling { rolling, .. } => rolling.clear(),
+            Self::Calendar { settled, .. } => *settled = 0,
+            Self::Open => {}
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::audit::{AuditEntry, latest};
 use crate::clock::{CLOCK_STEP_MS, Clock, Reading};
 use crate::error::LedgerError;
 use crate::health::{Health, HealthNotes};
@@ -242,10 +243,8 @@ impl Durable {
         accounts: &Mutex<State>,
         clock: &dyn Clock,
     ) -> Result<(), LedgerError> {
-        let unix_ms = clock.now_ms();
         let mut state = accounts.lock();
-        let ledger_ms = state.time.at(clock.monotonic_ms());
-        let now = state.time.moment(ledger_ms);
+        let (unix_ms, ledger_ms) = (clock.now_ms(), state.time.at(clock.monotonic_ms()));
         let Some(log) = state.log.as_ref() else {
             return Ok(());
         };
@@ -277,6 +276,8 @@ impl Durable {
         let mut stored = Vec::with_capacity(changed.len());
         for slots in changed.chunks(ACCOUNTS_PER_LOCK) {
             let mut state = accounts.lock();
+            // Calendar time may have been set back since.
+            let now = state.time.moment(ledger_ms);
             stored.extend(slots.iter().filter_map(|&slot| {
                 let (lsn, account) = state.book.copy_clean(slot, now)?;
                 Some(StoredSlot { slot, lsn, account })
@@ -284,12 +285,33 @@ impl Durable {
             // Requests that wait go first: an ordinary unlock would let this loop take the lock again and again.
             MutexGuard::unlock_fair(state);
         }
-        if let Err(error) = checkpointer.store.write(&stored, &position) {
+        // Taken after the accounts: a row of the journal that replay will skip on its account is among them.
+        let audit: Vec<_> = accounts.lock().audit.rows().cloned().collect();
+        if let Err(error) = checkpointer.store.write(&stored, &audit, &position) {
             accounts.lock().book.mark_dirty(&changed);
             return Err(error);
         }
+        if let Some(last) = audit.last() {
+            accounts.lock().audit.stored(last.number);
+        }
         checkpointer.position = position;
         remove_before(&self.dir, position.generation)
+    }
+
+    /// The last changes by hand, the latest first: those that are not in the store yet, then the store's.
+    pub(crate) fn audit(
+        &self,
+        accounts: &Mutex<State>,
+        key: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, LedgerError> {
+        let store = self.store.lock();
+        let mut rows = latest(&accounts.lock().audit, key, limit);
+        if let Some(checkpointer) = store.as_ref() {
+            let left = limit - rows.len();
+            rows.extend(checkpointer.store.audit(key, left)?);
+        }
+        Ok(rows)
     }
 
     /// Stops the journal until a checkpoint starts a new file.

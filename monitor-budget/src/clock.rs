@@ -24,19 +24,39 @@ pub trait Clock: Send + Sync {
 /// the border of a calendar window is missed.
 pub(crate) const CLOCK_STEP_MS: u64 = 1_000;
 
-/// Both clocks, read at one moment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
+/// How often the wall clock is compared with calendar time, in milliseconds: a step is noticed this much later at most, and most
+/// operations read one clock only.
+const WALL_EVERY_MS: u64 = 100;
+
+/// Longest time between the readings of both clocks in which they still belong together, in milliseconds: a thread that was stopped between
+/// them would see a step that is none.
+const SAME_MOMENT_MS: u64 = 100;
+
+/// The monotonic clock, and the wall clock to be read beside it if it is needed.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'c> {
     pub(crate) monotonic_ms: u64,
-    pub(crate) unix_ms: u64,
+    clock: &'c dyn Clock,
 }
 
-impl Reading {
-    pub(crate) fn of(clock: &dyn Clock) -> Self {
+impl<'c> Reading<'c> {
+    pub(crate) fn of(clock: &'c dyn Clock) -> Self {
         Self {
             monotonic_ms: clock.monotonic_ms(),
-            unix_ms: clock.now_ms(),
+            clock,
         }
+    }
+
+    /// The wall clock now.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// The wall clock, if it could be read at the moment of this reading.
+    fn unix_ms_then(&self) -> Option<u64> {
+        let unix_ms = self.clock.now_ms();
+        let took_ms = self.clock.monotonic_ms().saturating_sub(self.monotonic_ms);
+        (took_ms < SAME_MOMENT_MS).then_some(unix_ms)
     }
 }
 
@@ -127,16 +147,19 @@ pub(crate) struct TimeLine {
     last_ms: u64,
     /// Calendar time less ledger time.
     ahead_ms: i64,
+    /// Ledger time at which the wall clock is looked at again.
+    wall_due_ms: u64,
 }
 
 impl TimeLine {
     /// A time line that shows `ledger_ms` while the clocks show `reading`.
-    pub(crate) fn starting_at(ledger_ms: u64, reading: Reading) -> Self {
+    pub(crate) fn starting_at(ledger_ms: u64, reading: Reading<'_>) -> Self {
         Self {
             base_ms: ledger_ms,
             base_monotonic_ms: reading.monotonic_ms,
             last_ms: ledger_ms,
-            ahead_ms: ahead(ledger_ms, reading.unix_ms),
+            ahead_ms: ahead(ledger_ms, reading.unix_ms()),
+            wall_due_ms: 0,
         }
     }
 
@@ -157,9 +180,15 @@ impl TimeLine {
         self.ahead_ms
     }
 
-    /// Whether calendar time has to follow a wall clock that shows `unix_ms`.
-    pub(crate) fn has_stepped(&self, ledger_ms: u64, unix_ms: u64) -> bool {
-        self.moment(ledger_ms).calendar_ms.abs_diff(unix_ms) >= CLOCK_STEP_MS
+    /// What the wall clock shows, if calendar time has to follow it.
+    pub(crate) fn stepped_to(&mut self, ledger_ms: u64, reading: Reading<'_>) -> Option<u64> {
+        if ledger_ms < self.wall_due_ms {
+            return None;
+        }
+        let unix_ms = reading.unix_ms_then()?;
+        self.wall_due_ms = ledger_ms.saturating_add(WALL_EVERY_MS);
+        let away_ms = self.moment(ledger_ms).calendar_ms.abs_diff(unix_ms);
+        (away_ms >= CLOCK_STEP_MS).then_some(unix_ms)
     }
 
     /// Sets calendar time by the wall clock.

@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::audit::{AuditEntry, latest};
 use crate::book::SlotNumber;
-use crate::budget::{Budget, Denied, Settlement};
+use crate::budget::{AccountState, Budget, Denied, DenyReason, Settlement};
 use crate::checkpoint::Durable;
 use crate::clock::{Clock, Moment, Reading, TimeLine};
 use crate::error::LedgerError;
 use crate::handover::{Ending, Held, Successor};
 use crate::health::Health;
 use crate::ledger::Checkpoints;
+use crate::overrides::{ByHand, ChangeError};
 use crate::recovery::{Open, Recovery};
 use crate::reservation::{Holds, Settle};
-use crate::state::{Owner, State};
+use crate::state::{Owner, State, no_account};
 use crate::ticker::Ticker;
 use crate::unit::Spend;
 
@@ -45,7 +47,7 @@ struct Shared {
 impl Core {
     pub(crate) fn in_memory(clock: Arc<dyn Clock>) -> Self {
         let reading = Reading::of(&*clock);
-        let time = TimeLine::starting_at(reading.unix_ms, reading);
+        let time = TimeLine::starting_at(reading.unix_ms(), reading);
         let shared = Shared {
             clock,
             state: Mutex::new(State::new(time)),
@@ -99,7 +101,7 @@ impl Core {
     }
 
     /// Carries out `change` in one step on accounts that are this ledger's; `None` while they are another agent's.
-    pub(crate) fn with_own<T>(&self, change: impl FnOnce(&mut State, Reading) -> T) -> Option<T> {
+    pub(crate) fn with_own<T>(&self, change: impl FnOnce(&mut State, Reading<'_>) -> T) -> Option<T> {
         match self.shared.enter() {
             Entered::Own(state) => Some(self.shared.change_in(state, change)),
             Entered::Successor(..) => None,
@@ -143,6 +145,39 @@ impl Core {
                 drop(state);
                 successor.settle(&endings)
             }
+        }
+    }
+
+    /// Opens the account of a budget, or puts its definition into force.
+    pub(crate) fn open_account(&self, budget: &Budget) -> Result<AccountState, Denied> {
+        match self.shared.enter() {
+            Entered::Own(state) => self
+                .shared
+                .change_in(state, |state, reading| state.open_account(budget, reading)),
+            Entered::Successor(..) => Err(no_account(budget, &Spend::default(), DenyReason::Unreachable)),
+        }
+    }
+
+    /// Carries out a change by hand.
+    pub(crate) fn change_by_hand(
+        &self,
+        key: &str,
+        what: ByHand,
+        by: &str,
+    ) -> Result<AccountState, ChangeError> {
+        match self.shared.enter() {
+            Entered::Own(state) => self.shared.change_in(state, |state, reading| {
+                state.change_by_hand(key, what, by, reading)
+            }),
+            Entered::Successor(..) => Err(ChangeError::HandedOver),
+        }
+    }
+
+    /// The last changes by hand, the latest first.
+    pub(crate) fn audit(&self, key: Option<&str>, limit: usize) -> Result<Vec<AuditEntry>, LedgerError> {
+        match &self.shared.durable {
+            Some(durable) => durable.audit(&self.shared.state, key, limit),
+            None => Ok(latest(&self.shared.state.lock().audit, key, limit)),
         }
     }
 
@@ -190,11 +225,12 @@ impl Core {
             let foreign = account.reserved.saturating_sub(ours.amount);
             if foreign > 0 || account.open_reservations > ours.reservations {
                 account.advance(now);
-                account.charge_held(foreign);
+                account.charge_held(foreign, now);
                 account.open_reservations = ours.reservations;
                 retaken.book.mark_dirty(&[slot]);
             }
         }
+        retaken.queue_untold();
         *self.shared.state.lock() = retaken;
         self.shared.changed_hands.notify_all();
         // A failure is in the health and tried again at the next.
@@ -233,6 +269,7 @@ impl Core {
         let state = self.shared.state.lock();
         health.accounts = state.book.len();
         health.open_reservations = state.open_reservations;
+        health.crossings_lost = state.crossings.lost;
         health
     }
 
@@ -256,10 +293,9 @@ impl Core {
     pub(crate) fn for_each_slot(&self, mut visit: impl FnMut(&mut State, SlotNumber, Moment)) {
         let mut from = 0;
         loop {
-            let reading = Reading::of(&*self.shared.clock);
             let mut state = self.shared.state.lock();
             MutexGuard::bump(&mut state);
-            let now = state.now(reading);
+            let now = state.now(Reading::of(&*self.shared.clock));
             let to = state.book.slot_count().min(from + SLOTS_PER_LOCK);
             for slot in (from..to).filter_map(|slot| SlotNumber::try_from(slot).ok()) {
                 visit(&mut state, slot, now);
@@ -281,14 +317,14 @@ enum Entered<'s> {
 
 impl Shared {
     /// Makes a change and sees it into the journal before the caller hears of it.
-    fn change<T>(&self, change: impl FnOnce(&mut State, Reading) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut State, Reading<'_>) -> T) -> T {
         self.change_in(self.state.lock(), change)
     }
 
     fn change_in<T>(
         &self,
         mut state: MutexGuard<'_, State>,
-        change: impl FnOnce(&mut State, Reading) -> T,
+        change: impl FnOnce(&mut State, Reading<'_>) -> T,
     ) -> T {
         let outcome = change(&mut state, Reading::of(&*self.clock));
         self.release(state);

@@ -137,14 +137,14 @@ impl Reservation {
     /// the accounts are another agent's. Takes the ledger's lock once.
     #[must_use]
     pub fn levels(&self) -> SmallVec<[Level; 4]> {
-        let levels = self.core().with_own(|state, reading: Reading| {
+        let levels = self.core().with_own(|state, reading: Reading<'_>| {
             let now = state.now(reading);
             let level = |slot| {
                 let account = state.book.account_mut(slot)?;
                 account.advance(now);
                 Some(Level {
                     taken: account.outstanding().saturating_add(account.debt),
-                    limit: account.limit,
+                    limit: account.limit(),
                 })
             };
             self.slots().filter_map(level).collect()

@@ -26,6 +26,8 @@ pub struct Health {
     pub accounts: usize,
     /// Open reservations that hold tokens.
     pub open_reservations: u64,
+    /// Crossings of thresholds that nobody took before the same threshold was passed again.
+    pub crossings_lost: u64,
 }
 
 /// The part of the health that the writers note.

@@ -5,14 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::Crossing;
+use crate::audit::AuditEntry;
 use crate::budget::{AccountState, Budget, Denied};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::error::LedgerError;
 use crate::handover::{Adopted, Successor};
 use crate::health::Health;
+use crate::overrides::{ByHand, ChangeError, Override};
 use crate::recovery::{Open, Recovery};
 use crate::reservation::Reservation;
+use crate::state::State;
 use crate::unit::Spend;
 
 /// The token ledger. A cheap handle: clones share the accounts.
@@ -141,6 +145,53 @@ impl Ledger {
                 state.define(slot, &budget, now);
             }
         });
+    }
+
+    /// Opens the account of a budget, so that it can be changed by hand before it is used first; puts its definition into force if
+    /// there is one. An account that holds nothing is dropped again in time.
+    ///
+    /// # Errors
+    /// [`Denied`] if there is no room for another account or the key is too long.
+    pub fn open_account(&self, budget: &Budget) -> Result<AccountState, Denied> {
+        self.core.open_account(budget)
+    }
+
+    /// Puts another limit into force on an account until a moment, or with `None` the definition's own at once. `by` says who asks,
+    /// for [`audit`](Self::audit), up to [`crate::MAX_BY_BYTES`].
+    ///
+    /// # Errors
+    /// No account has the key, or the accounts are another agent's.
+    pub fn set_override(
+        &self,
+        key: &str,
+        wanted: Option<Override>,
+        by: &str,
+    ) -> Result<AccountState, ChangeError> {
+        self.core.change_by_hand(key, ByHand::Override(wanted), by)
+    }
+
+    /// Clears what is settled and owed on an account. What open reservations hold stays reserved.
+    ///
+    /// # Errors
+    /// As [`set_override`](Self::set_override).
+    pub fn reset(&self, key: &str, by: &str) -> Result<AccountState, ChangeError> {
+        self.core.change_by_hand(key, ByHand::Reset, by)
+    }
+
+    /// The last changes by hand of one account or of all, the latest first; of those [`crate::MAX_AUDIT_ROWS`] are kept.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn audit(&self, key: Option<&str>, limit: usize) -> Result<Vec<AuditEntry>, LedgerError> {
+        self.core.audit(key, limit)
+    }
+
+    /// The thresholds ([`Budget::alert_at`]) that were passed since this was last called: each once per window, also over restarts and kills of
+    /// the agent. A passing that is not taken before the next window's is replaced by it and counted in
+    /// [`Health::crossings_lost`].
+    #[must_use]
+    pub fn take_crossings(&self) -> Vec<Crossing> {
+        self.core.with_state(State::take_crossings)
     }
 
     /// Writes all changes to the store now. Only what is in a checkpoint survives a power cut; a kill of the agent takes

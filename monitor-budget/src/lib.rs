@@ -44,6 +44,8 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod alert;
+mod audit;
 mod book;
 mod budget;
 mod calendar;
@@ -60,6 +62,7 @@ mod handover;
 mod health;
 mod journal;
 mod ledger;
+mod overrides;
 mod price;
 mod recovery;
 mod reservation;
@@ -71,6 +74,8 @@ mod unit;
 mod window;
 
 pub use account::RETRY_WHILE_RESERVED_MS;
+pub use alert::{Crossing, MAX_ALERTS};
+pub use audit::{AuditEntry, Change, Figures, MAX_AUDIT_ROWS, MAX_BY_BYTES};
 pub use book::MAX_ACCOUNTS;
 pub use budget::{
     AccountState, Budget, Certainty, Charge, Denied, DenyReason, MAX_AMOUNT, OnStoreLoss, Scope, Settlement,
@@ -84,6 +89,7 @@ pub use handover::{Adopted, Ending, Successor};
 pub use health::Health;
 pub use journal::record::MAX_KEY_BYTES;
 pub use ledger::{Checkpoints, Ledger};
+pub use overrides::{ChangeError, Override};
 pub use price::{
     Buckets, LongContext, LongContextSpec, MAX_MODEL_BYTES, Media, MicroUsd, MoneyError, PatternList,
     PicoUsd, Price, PriceEntry, PriceError, PriceSpec, PriceTable, Prices, Quantities, Rates, Unknown,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::account::Account;
+use crate::audit::AuditLog;
 use crate::book::{Book, MAX_ACCOUNTS, SlotNumber};
 use crate::budget::Budget;
 use crate::clock::{Clock, Moment, Reading, TimeLine, ahead, moment};
@@ -70,6 +71,7 @@ pub(crate) fn recover(
         last_ms: position.ledger_ms,
         seen: (position.ledger_ms, position.unix_ms),
         ahead_ms: position.ahead_ms,
+        audit: AuditLog::after(store.last_audit_number()?),
     };
     let files = generations(dir)?;
     if position.generation > 0 {
@@ -81,12 +83,13 @@ pub(crate) fn recover(
         last_ms,
         seen,
         ahead_ms,
+        audit,
         ..
     } = replay;
     let end_lsn = replay.end_lsn.max(book.highest_lsn());
 
     let reading = Reading::of(clock);
-    let unix_ms = reading.unix_ms;
+    let unix_ms = reading.unix_ms();
     let fresh = position == Position::default();
     let last_unix_ms = seen.1.saturating_add(last_ms.saturating_sub(seen.0));
     report.downtime_ms = if fresh {
@@ -112,6 +115,8 @@ pub(crate) fn recover(
     }
     let mut state = State::new(time);
     state.book = book;
+    state.audit = audit;
+    state.queue_untold();
     state.log = Some(Log::off(end_lsn));
     if let Open::Kept { reservations } = open {
         state.open_reservations = reservations;
@@ -149,6 +154,8 @@ struct Replay {
     seen: (u64, u64),
     /// Calendar time less ledger time.
     ahead_ms: i64,
+    /// Changes by hand that the store does not have yet.
+    audit: AuditLog,
 }
 
 impl Replay {
@@ -218,6 +225,7 @@ impl Replay {
                 limit,
                 unit,
                 window,
+                alert_at,
                 key,
             } => {
                 if slot as usize >= MAX_ACCOUNTS {
@@ -225,7 +233,9 @@ impl Replay {
                 }
                 if !self.book.contains(slot, lsn) {
                     let window = Window::parse(window).ok_or("a record has a window that is not known")?;
-                    define(&mut self.book, slot, &Budget::new(key, limit, unit, window), now)?;
+                    let mut budget = Budget::new(key, limit, unit, window);
+                    budget.alert_at = alert_at.into();
+                    define(&mut self.book, slot, &budget, now)?;
                     self.book.touch(slot, lsn);
                 }
             }
@@ -252,9 +262,31 @@ impl Replay {
                 self.each(settles, lsn, |account, settle| {
                     account.advance(now);
                     account.close_reservation(settle.held, settle.charge);
+                    account.pass_alerts(now);
                 })?;
             }
             Record::Clock { unix_ms } => self.seen = (ledger_ms, unix_ms),
+            Record::ByHand {
+                slot,
+                number,
+                what,
+                by,
+            } => {
+                let mut row = None;
+                self.each([(slot, ())].into_iter(), lsn, |account, ()| {
+                    row = Some(account.change_by_hand(number, what, by, now));
+                    account.pass_alerts(now);
+                })?;
+                // Where the account contains the change, the store has its row.
+                if let Some(row) = row {
+                    self.audit.push(row);
+                }
+            }
+            Record::Told { slot } => {
+                self.each([(slot, ())].into_iter(), lsn, |account, ()| {
+                    drop(account.tell_alerts())
+                })?;
+            }
             Record::Step { unix_ms } => {
                 self.ahead_ms = ahead(ledger_ms, unix_ms);
                 self.seen = (ledger_ms, unix_ms);
@@ -293,6 +325,7 @@ fn define(book: &mut Book, slot: SlotNumber, budget: &Budget, now: Moment) -> Re
     match book.account_mut(slot) {
         Some(account) if account.key == budget.key => {
             account.redefine(budget, now);
+            account.pass_alerts(now);
         }
         Some(_) => return Err("a record opens an account in a slot that is taken"),
         None if elsewhere => return Err("a record opens an account that is open already"),
@@ -315,7 +348,7 @@ fn charge_open_reservations(book: &mut Book, at: Moment, lsn: u64, report: &mut 
             report.open_tokens = report.open_tokens.saturating_add(account.reserved);
         }
         account.advance(at);
-        account.charge_held(account.reserved);
+        account.charge_held(account.reserved, at);
         account.open_reservations = 0;
         book.touch(slot, lsn);
     }

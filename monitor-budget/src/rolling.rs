@@ -107,6 +107,12 @@ impl Rolling {
         Some(slot)
     }
 
+    /// Takes every slot out.
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+        self.settled = 0;
+    }
+
     /// Moves every slot to `by` sub-windows later.
     pub(crate) fn shift(&mut self, by: u64) {
         for slot in &mut self.slots {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::account::{Account, RETRY_WHILE_RESERVED_MS};
+use crate::alert::{Crossings, MAX_ALERTS};
+use crate::audit::AuditLog;
 use crate::book::{Book, SlotNumber};
 use crate::budget::{AccountState, Budget, Charge, Denied, DenyReason, Settlement};
 use crate::clock::{Moment, Reading, TimeLine};
@@ -23,6 +25,10 @@ pub(crate) struct State {
     pub(crate) open_reservations: u64,
     /// Where changes are logged; none for a ledger in memory and for one that was handed over.
     pub(crate) log: Option<Log>,
+    /// Changes by hand that the store does not have yet.
+    pub(crate) audit: AuditLog,
+    /// Thresholds passed that nobody has taken yet.
+    pub(crate) crossings: Crossings,
     /// Whose the accounts are.
     pub(crate) owner: Owner,
 }
@@ -56,15 +62,17 @@ impl State {
             book: Book::default(),
             open_reservations: 0,
             log: None,
+            audit: AuditLog::default(),
+            crossings: Crossings::default(),
             owner: Owner::Own,
         }
     }
 
     /// The present on both time lines. A step of the wall clock is carried out first.
-    pub(crate) fn now(&mut self, reading: Reading) -> Moment {
+    pub(crate) fn now(&mut self, reading: Reading<'_>) -> Moment {
         let ledger_ms = self.time.at(reading.monotonic_ms);
-        if self.time.has_stepped(ledger_ms, reading.unix_ms) {
-            self.step(ledger_ms, reading.unix_ms);
+        if let Some(unix_ms) = self.time.stepped_to(ledger_ms, reading) {
+            self.step(ledger_ms, unix_ms);
         }
         self.time.moment(ledger_ms)
     }
@@ -83,7 +91,7 @@ impl State {
         &mut self,
         budgets: &[&Budget],
         spend: &Spend,
-        reading: Reading,
+        reading: Reading<'_>,
     ) -> Result<Holds, Denied> {
         let now = self.now(reading);
         if let Some(budget) = budgets.iter().find(|budget| budget.key.len() > MAX_KEY_BYTES) {
@@ -144,7 +152,11 @@ impl State {
     }
 
     /// Adds to a reservation on every account or on none.
-    pub(crate) fn extend(&mut self, amounts: &[(SlotNumber, u64)], reading: Reading) -> Result<(), Denied> {
+    pub(crate) fn extend(
+        &mut self,
+        amounts: &[(SlotNumber, u64)],
+        reading: Reading<'_>,
+    ) -> Result<(), Denied> {
         let now = self.now(reading);
         let mut denied = None;
         for &(slot, amount) in amounts {
@@ -165,14 +177,17 @@ impl State {
     }
 
     /// Ends a reservation with its charges.
-    pub(crate) fn settle(&mut self, settles: &[Settle], reading: Reading) -> Settlement {
+    pub(crate) fn settle(&mut self, settles: &[Settle], reading: Reading<'_>) -> Settlement {
         let now = self.now(reading);
         let mut settlement = Settlement::default();
         for settle in settles {
-            let debt = self.book.account_mut(settle.slot).map_or(0, |account| {
+            let mut debt = 0;
+            if let Some(account) = self.book.account_mut(settle.slot) {
                 account.advance(now);
-                account.close_reservation(settle.held, settle.charge)
-            });
+                debt = account.close_reservation(settle.held, settle.charge);
+                let passed = account.pass_alerts(now);
+                self.crossings.note(settle.slot, passed);
+            }
             settlement.0.push(Charge {
                 settled: settle.charge - debt,
                 debt,
@@ -192,11 +207,13 @@ impl State {
         };
         if !account.is_defined_by(budget) {
             account.redefine(budget, now);
+            let passed = account.pass_alerts(now);
+            self.crossings.note(slot, passed);
             self.record_definition(slot, now);
         }
     }
 
-    fn open(&mut self, budget: &Budget, now: Moment) -> SlotNumber {
+    pub(crate) fn open(&mut self, budget: &Budget, now: Moment) -> SlotNumber {
         let slot = self.book.open(budget, now);
         self.record_definition(slot, now);
         slot
@@ -206,13 +223,15 @@ impl State {
         let Some(account) = self.book.account_mut(slot) else {
             return;
         };
-        let (limit, unit, key) = (account.limit, account.unit, Arc::clone(&account.key));
+        let (limit, unit, key) = (account.defined_limit, account.unit, Arc::clone(&account.key));
         let window = account.window.to_string();
+        let alert_at: SmallVec<[u8; MAX_ALERTS]> = account.alerts.percents().collect();
         let record = Record::Define {
             slot,
             limit,
             unit,
             window: &window,
+            alert_at: &alert_at,
             key: &key,
         };
         self.record(now.ledger_ms, &record, &[slot]);
@@ -221,6 +240,8 @@ impl State {
     /// Drops a few of the accounts that hold nothing.
     pub(crate) fn forget_idle(&mut self, now: Moment) {
         for slot in self.book.idle_slots(now) {
+            let untold = self.book.account_mut(slot).map_or(0, |a| a.untold_alerts());
+            self.crossings.lost += untold as u64;
             self.book.forget(slot);
             self.record(now.ledger_ms, &Record::Forget { slot }, &[slot]);
         }
@@ -231,7 +252,7 @@ impl State {
         &mut self,
         budgets: &[&Budget],
         spend: &Spend,
-        reading: Reading,
+        reading: Reading<'_>,
     ) -> Result<Holds, Denied> {
         let now = self.now(reading);
         let mut holds = Holds::new();
@@ -285,7 +306,9 @@ impl State {
         Some(AccountState {
             key: account.key.clone(),
             unit: account.unit,
-            limit: account.limit,
+            limit: account.limit(),
+            defined_limit: account.defined_limit,
+            override_until_ms: account.limit_override.map(|found| found.until_ms),
             window: account.window.clone(),
             settled: account.settled(),
             reserved: account.reserved,
@@ -311,14 +334,14 @@ fn each_key_once<'a>(budgets: &'a [&'a Budget]) -> impl Iterator<Item = &'a Budg
 fn refusal(account: &Account, amount: u64, now: Moment) -> Denied {
     Denied {
         key: account.key.clone(),
-        reason: if amount > account.limit {
+        reason: if amount > account.limit().max(account.defined_limit) {
             DenyReason::LargerThanLimit
         } else {
             DenyReason::Exhausted
         },
         unit: account.unit,
         requested: amount,
-        limit: account.limit,
+        limit: account.limit(),
         used: account.settled(),
         reserved: account.reserved,
         debt: account.debt,
@@ -326,7 +349,7 @@ fn refusal(account: &Account, amount: u64, now: Moment) -> Denied {
     }
 }
 
-fn no_account(budget: &Budget, spend: &Spend, reason: DenyReason) -> Denied {
+pub(crate) fn no_account(budget: &Budget, spend: &Spend, reason: DenyReason) -> Denied {
     Denied {
         key: Arc::clone(&budget.key),
         reason,

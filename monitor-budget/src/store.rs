@@ -7,12 +7,17 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use crate::account::Account;
+use crate::alert::Alerts;
+use crate::audit::AuditEntry;
 use crate::book::{MAX_ACCOUNTS, SlotNumber};
 use crate::charges::Charges;
 use crate::error::LedgerError;
+use crate::overrides::Override;
 use crate::rolling::{Rolling, Slot};
 use crate::unit::Unit;
 use crate::window::Window;
+
+mod audit;
 
 /// The database's name in the state directory.
 pub(crate) const FILE_NAME: &str = "ledger.db";
@@ -27,7 +32,9 @@ const SCHEMA: &str = "
         slot INTEGER PRIMARY KEY,           -- number of the account in the journal
         key TEXT,                           -- NULL: the slot is free
         unit TEXT NOT NULL,                 -- what is counted; all figures are in it
-        limit_amount INTEGER NOT NULL,
+        limit_amount INTEGER NOT NULL,      -- of the definition
+        override_limit INTEGER,             -- in force instead of it
+        override_until_ms INTEGER,          -- until then, Unix milliseconds
         window TEXT NOT NULL,               -- rolling:<length>ms, <period>:<time zone>, or open
         settled INTEGER NOT NULL,           -- in the window
         reserved INTEGER NOT NULL,          -- held by open reservations
@@ -36,6 +43,7 @@ const SCHEMA: &str = "
         open_reservations INTEGER NOT NULL,
         charges TEXT NOT NULL,              -- rolling: sub-window up to which charges have left, then number:amount, oldest first;
                                             -- calendar: bounds of the period in Unix milliseconds
+        alerts TEXT NOT NULL,               -- percent:ledger time of passing, and if not told yet :limit:settled:Unix time
         lsn INTEGER NOT NULL                -- journal position up to which this row contains all changes
     ) STRICT;
     CREATE TABLE position (
@@ -47,6 +55,22 @@ const SCHEMA: &str = "
         ahead_ms INTEGER NOT NULL           -- calendar time less ledger time
     ) STRICT;
     INSERT INTO position VALUES (1, 0, 0, 0, 0, 0);
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY,         -- counted from 1; the oldest rows are dropped
+        at_ms INTEGER NOT NULL,             -- Unix milliseconds
+        made_by TEXT NOT NULL,
+        key TEXT NOT NULL,
+        unit TEXT NOT NULL,
+        change TEXT NOT NULL,               -- override, override_removed or reset
+        limit_before INTEGER NOT NULL,
+        override_until_ms_before INTEGER,
+        settled_before INTEGER NOT NULL,
+        debt_before INTEGER NOT NULL,
+        limit_after INTEGER NOT NULL,
+        override_until_ms_after INTEGER,
+        settled_after INTEGER NOT NULL,
+        debt_after INTEGER NOT NULL
+    ) STRICT;
     PRAGMA user_version = 2;
 ";
 
@@ -163,7 +187,7 @@ impl Store {
     pub(crate) fn load(&self, mut visit: impl FnMut(StoredSlot)) -> Result<(), LedgerError> {
         let error = || LedgerError::store("read the accounts", &self.path);
         let query = "SELECT slot, lsn, key, unit, limit_amount, window, settled, reserved, debt, peak_outstanding, \
-                     open_reservations, charges FROM account ORDER BY slot";
+                     open_reservations, charges, override_limit, override_until_ms, alerts FROM account ORDER BY slot";
         let mut statement = self.connection.prepare(query).map_err(error())?;
         let mut rows = statement.query([]).map_err(error())?;
         while let Some(row) = rows.next().map_err(error())? {
@@ -182,9 +206,14 @@ impl Store {
         Ok(())
     }
 
-    /// Writes changed slots and the position they are from, in one transaction.
-    pub(crate) fn write(&mut self, slots: &[StoredSlot], position: &Position) -> Result<(), LedgerError> {
-        let written = write(&mut self.connection, slots, position);
+    /// Writes changed slots, changes by hand and the position they are from, in one transaction.
+    pub(crate) fn write(
+        &mut self,
+        slots: &[StoredSlot],
+        audit: &[AuditEntry],
+        position: &Position,
+    ) -> Result<(), LedgerError> {
+        let written = write(&mut self.connection, slots, audit, position);
         written.map_err(LedgerError::store("write a checkpoint", &self.path))
     }
 }
@@ -207,10 +236,19 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Result<Option<Account>, &'sta
     if charges.settled() != settled {
         return Ok(Err("its charges do not add up to what is settled"));
     }
+    let limit_override = match (row.get(12)?, row.get(13)?) {
+        (Some(limit), Some(until_ms)) => Some(Override { limit, until_ms }),
+        _ => None,
+    };
+    let Some(alerts) = Alerts::parse(&row.get::<_, String>(14)?) else {
+        return Ok(Err("its thresholds are unreadable"));
+    };
     Ok(Ok(Some(Account {
         key,
         unit,
-        limit: row.get(4)?,
+        defined_limit: row.get(4)?,
+        limit_override,
+        alerts,
         window,
         charges,
         reserved: row.get(7)?,
@@ -267,16 +305,38 @@ fn parse_slots(text: &str) -> Option<Vec<Slot>> {
     text.split_ascii_whitespace().map(parse).collect()
 }
 
-fn write(connection: &mut Connection, slots: &[StoredSlot], position: &Position) -> rusqlite::Result<()> {
+fn write(
+    connection: &mut Connection,
+    slots: &[StoredSlot],
+    audit: &[AuditEntry],
+    position: &Position,
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     {
         let mut put = transaction.prepare_cached(
             "INSERT OR REPLACE INTO account (slot, lsn, key, unit, limit_amount, window, settled, reserved, debt, \
-             peak_outstanding, open_reservations, charges) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+             peak_outstanding, open_reservations, charges, override_limit, override_until_ms, alerts) \
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
         )?;
         for StoredSlot { slot, lsn, account } in slots {
             let Some(a) = account else {
-                put.execute(params![slot, lsn, None::<&str>, "", 0, "", 0, 0, 0, 0, 0, ""])?;
+                put.execute(params![
+                    slot,
+                    lsn,
+                    None::<&str>,
+                    "",
+                    0,
+                    "",
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    "",
+                    None::<u64>,
+                    None::<u64>,
+                    ""
+                ])?;
                 continue;
             };
             put.execute(params![
@@ -284,7 +344,7 @@ fn write(connection: &mut Connection, slots: &[StoredSlot], position: &Position)
                 lsn,
                 a.key,
                 a.unit.name(),
-                a.limit,
+                a.defined_limit,
                 a.window.to_string(),
                 a.settled(),
                 a.reserved,
@@ -292,6 +352,9 @@ fn write(connection: &mut Connection, slots: &[StoredSlot], position: &Position)
                 a.peak_outstanding,
                 a.open_reservations,
                 charges_text(&a.charges),
+                a.limit_override.map(|found| found.limit),
+                a.limit_override.map(|found| found.until_ms),
+                a.alerts.to_text(),
             ])?;
         }
         let Position {
@@ -307,5 +370,6 @@ fn write(connection: &mut Connection, slots: &[StoredSlot], position: &Position)
             .prepare_cached(update)?
             .execute(params![generation, lsn, ledger_ms, unix_ms, ahead_ms])?;
     }
+    audit::write(&transaction, audit)?;
     transaction.commit()
 }

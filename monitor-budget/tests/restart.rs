@@ -260,12 +260,12 @@ fn changed_rows_and_newer_schemas_are_refused() {
         LedgerError::CorruptStore { .. }
     ));
     let copy = killed(dir.path());
-    run(&copy, "PRAGMA user_version = 2");
+    run(&copy, "PRAGMA user_version = 3");
     assert!(matches!(
         open(copy.path(), &clock).unwrap_err(),
         LedgerError::NewerSchema {
-            found: 2,
-            known: 1,
+            found: 3,
+            known: 2,
             ..
         }
     ));

@@ -4,7 +4,9 @@
 //! with zeros to a multiple of eight bytes. The checksum covers all that follows it and the journal's generation, so that a frame of an older
 //! file is never taken for one of this. It is made to find torn and damaged frames, not forgeries.
 
+use crate::alert::MAX_ALERTS;
 use crate::book::SlotNumber;
+use crate::overrides::{ByHand, Override};
 use crate::reservation::Settle;
 use crate::unit::Unit;
 
@@ -13,8 +15,8 @@ pub const MAX_KEY_BYTES: usize = 8_192;
 
 /// Frame without a body.
 const HEAD_BYTES: usize = 16;
-/// Longest frame taken for one when reading: a key's, with room for its window and its numbers. Reservations stay far below it.
-const MAX_FRAME_BYTES: usize = MAX_KEY_BYTES + MAX_WINDOW_BYTES + 64;
+/// Longest frame taken for one when reading: a key's, with room for its window, its thresholds and its numbers. Reservations stay far below it.
+const MAX_FRAME_BYTES: usize = MAX_KEY_BYTES + MAX_WINDOW_BYTES + MAX_ALERTS + 64;
 const LENGTH_BITS: u32 = 24;
 
 const KIND_DEFINE: u8 = 1;
@@ -24,6 +26,12 @@ const KIND_EXTEND: u8 = 4;
 const KIND_SETTLE: u8 = 5;
 const KIND_CLOCK: u8 = 6;
 const KIND_STEP: u8 = 7;
+const KIND_BY_HAND: u8 = 8;
+const KIND_TOLD: u8 = 9;
+
+const OVERRIDE: u8 = 1;
+const NO_OVERRIDE: u8 = 2;
+const RESET: u8 = 3;
 
 /// Longest text of a window: the longest name of a time zone has some 30 bytes.
 const MAX_WINDOW_BYTES: usize = 96;
@@ -38,6 +46,7 @@ pub(crate) enum Record<'a> {
         unit: Unit,
         /// As [`crate::Window`] writes it.
         window: &'a str,
+        alert_at: &'a [u8],
         key: &'a str,
     },
     /// The account in a slot was dropped.
@@ -52,6 +61,16 @@ pub(crate) enum Record<'a> {
     Clock { unix_ms: u64 },
     /// Calendar time was set to this.
     Step { unix_ms: u64 },
+    /// Somebody changed an account by hand.
+    ByHand {
+        slot: SlotNumber,
+        /// Of the audit row.
+        number: u64,
+        what: ByHand,
+        by: &'a str,
+    },
+    /// What an account's thresholds had to tell was taken.
+    Told { slot: SlotNumber },
 }
 
 /// Amounts by slot, to be written or as read.
@@ -126,13 +145,14 @@ pub(crate) fn append(buffer: &mut Vec<u8>, generation: u64, ledger_ms: u64, reco
             limit,
             unit,
             window,
+            alert_at,
             key,
         } => {
             put(buffer, limit);
             put_slot(buffer, slot);
-            for text in [unit.name(), window] {
-                buffer.push(u8::try_from(text.len()).unwrap_or(0));
-                buffer.extend_from_slice(text.as_bytes());
+            for bytes in [unit.name().as_bytes(), window.as_bytes(), alert_at] {
+                buffer.push(u8::try_from(bytes.len()).unwrap_or(0));
+                buffer.extend_from_slice(bytes);
             }
             buffer.extend_from_slice(key.as_bytes());
             KIND_DEFINE
@@ -165,6 +185,22 @@ pub(crate) fn append(buffer: &mut Vec<u8>, generation: u64, ledger_ms: u64, reco
             put(buffer, unix_ms);
             KIND_CLOCK
         }
+        Record::ByHand {
+            slot,
+            number,
+            what,
+            by,
+        } => {
+            put(buffer, number);
+            put_slot(buffer, slot);
+            put_by_hand(buffer, what);
+            buffer.extend_from_slice(by.as_bytes());
+            KIND_BY_HAND
+        }
+        Record::Told { slot } => {
+            put_slot(buffer, slot);
+            KIND_TOLD
+        }
     };
     let length = buffer.len() - start;
     let kind_and_length = u32::from(kind) << LENGTH_BITS | u32::try_from(length).unwrap_or(0);
@@ -196,6 +232,7 @@ pub(crate) fn read(bytes: &[u8], generation: u64) -> Option<Frame<'_>> {
             slot: take_slot(&mut body)?,
             unit: Unit::parse(take_text(&mut body)?)?,
             window: take_text(&mut body)?,
+            alert_at: take_bytes(&mut body)?,
             key: std::str::from_utf8(body).ok()?,
         },
         KIND_FORGET => Record::Forget {
@@ -215,6 +252,15 @@ pub(crate) fn read(bytes: &[u8], generation: u64) -> Option<Frame<'_>> {
         },
         KIND_CLOCK => Record::Clock {
             unix_ms: take(&mut body)?,
+        },
+        KIND_BY_HAND => Record::ByHand {
+            number: take(&mut body)?,
+            slot: take_slot(&mut body)?,
+            what: take_by_hand(&mut body)?,
+            by: std::str::from_utf8(body).ok()?,
+        },
+        KIND_TOLD => Record::Told {
+            slot: take_slot(&mut body)?,
         },
         _ => return None,
     };
@@ -267,11 +313,41 @@ fn take_slot(body: &mut &[u8]) -> Option<SlotNumber> {
     Some(SlotNumber::from_le_bytes(*number))
 }
 
-fn take_text<'a>(body: &mut &'a [u8]) -> Option<&'a str> {
+fn take_bytes<'a>(body: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, rest) = body.split_first()?;
-    let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (bytes, rest) = rest.split_at_checked(usize::from(*length))?;
     *body = rest;
-    std::str::from_utf8(text).ok()
+    Some(bytes)
+}
+
+fn take_text<'a>(body: &mut &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(take_bytes(body)?).ok()
+}
+
+fn put_by_hand(buffer: &mut Vec<u8>, what: ByHand) {
+    match what {
+        ByHand::Override(Some(wanted)) => {
+            buffer.push(OVERRIDE);
+            put(buffer, wanted.limit);
+            put(buffer, wanted.until_ms);
+        }
+        ByHand::Override(None) => buffer.push(NO_OVERRIDE),
+        ByHand::Reset => buffer.push(RESET),
+    }
+}
+
+fn take_by_hand(body: &mut &[u8]) -> Option<ByHand> {
+    let (kind, rest) = body.split_first()?;
+    *body = rest;
+    match *kind {
+        OVERRIDE => Some(ByHand::Override(Some(Override {
+            limit: take(body)?,
+            until_ms: take(body)?,
+        }))),
+        NO_OVERRIDE => Some(ByHand::Override(None)),
+        RESET => Some(ByHand::Reset),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -285,6 +361,7 @@ mod tests {
                 limit: 100,
                 unit: Unit::MicroUsd,
                 window: "month:Europe/Berlin",
+                alert_at: &[50, 80],
                 key: "billing/0/wörkload",
             },
             Record::Forget { slot: 7 },
@@ -312,6 +389,28 @@ mod tests {
                 unix_ms: 1_700_000_000_000,
             },
             Record::Step { unix_ms: 5 },
+            Record::ByHand {
+                slot: 3,
+                number: 8,
+                what: ByHand::Override(Some(Override {
+                    limit: 500,
+                    until_ms: 1_800_000_000_000,
+                })),
+                by: "uid 0",
+            },
+            Record::ByHand {
+                slot: 3,
+                number: 9,
+                what: ByHand::Override(None),
+                by: "",
+            },
+            Record::ByHand {
+                slot: 3,
+                number: 10,
+                what: ByHand::Reset,
+                by: "ö",
+            },
+            Record::Told { slot: 3 },
         ]
     }
 
