@@ -91,6 +91,8 @@ pub struct UsageCounters {
     pub(crate) prompt: u64,
     pub(crate) cache_read: u64,
     pub(crate) cache_write: u64,
+    /// Of `cache_write`, what is kept for an hour, where the provider tells them apart.
+    pub(crate) cache_write_1h: u64,
     /// The completion, reasoning included (but see `total`).
     pub(crate) completion: u64,
     pub(crate) reasoning: u64,
@@ -98,6 +100,8 @@ pub struct UsageCounters {
     pub(crate) total: u64,
     /// Tokens that the provider lists apart from its counters, already disjoint.
     pub(crate) aside: Usage,
+    /// Of `aside.cache_write`, what is kept for an hour.
+    pub(crate) aside_cache_write_1h: u64,
     /// What of it is no text.
     pub(crate) modalities: Modalities,
 }
@@ -111,6 +115,7 @@ impl UsageCounters {
             prompt: self.prompt.max(later.prompt),
             cache_read: self.cache_read.max(later.cache_read),
             cache_write: self.cache_write.max(later.cache_write),
+            cache_write_1h: self.cache_write_1h.max(later.cache_write_1h),
             completion: self.completion.max(later.completion),
             reasoning: self.reasoning.max(later.reasoning),
             total: self.total.max(later.total),
@@ -121,8 +126,18 @@ impl UsageCounters {
                 output: self.aside.output.max(later.aside.output),
                 reasoning: self.aside.reasoning.max(later.aside.reasoning),
             },
+            aside_cache_write_1h: self.aside_cache_write_1h.max(later.aside_cache_write_1h),
             modalities: self.modalities.merge(later.modalities),
         }
+    }
+
+    /// Of the prompt tokens written to a cache ([`Usage::cache_write`]), those that are kept for an hour instead of the
+    /// usual minutes, which costs more.
+    #[must_use]
+    pub fn cache_write_1h(&self) -> u64 {
+        self.cache_write_1h
+            .saturating_add(self.aside_cache_write_1h)
+            .min(self.usage().cache_write)
     }
 
     /// What of the tokens is no text.

@@ -247,6 +247,7 @@ impl Agent {
         ledger.redefine(|key| policies.budget_of(key));
         let node = Arc::new(Node {
             policies: ArcSwap::from_pointee(policies),
+            prices: ArcSwap::default(),
             ledger,
             recorder,
             ids: ExchangeIds::new(),

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
 pub use self::exchange::{
-    BudgetUse, Certainty, Exchange, FindingCount, Http, ModalityTokens, OwnCount, TokenUsage,
+    BudgetUse, Certainty, Cost, Exchange, FindingCount, Http, ModalityTokens, OwnCount, TokenUsage,
 };
 pub use self::id::{ExchangeId, ExchangeIds};
 pub use self::outcome::{Outcome, SpliceReason};

@@ -10,6 +10,7 @@
 //! 4. [`Exchange::finish`]: what was spent is settled and one record is made. An exchange that is dropped, because its
 //!    connection failed, finishes itself.
 
+mod cost;
 mod decode;
 pub(crate) mod fields;
 pub mod http1;

@@ -14,9 +14,29 @@ pub(super) fn token_usage(reader: &mut Reader<'_>) -> Result<Option<UsageCounter
         "totalTokens" => count(reader, &mut counters.total),
         "cacheReadInputTokens" | "cacheReadInputTokenCount" => count(reader, &mut counters.cache_read),
         "cacheWriteInputTokens" | "cacheWriteInputTokenCount" => count(reader, &mut counters.cache_write),
+        // The writes by lifetime: `API_runtime_CacheDetail`.
+        "cacheDetails" => reader
+            .array(|reader| cache_detail(reader, &mut counters.cache_write_1h))
+            .map(drop),
         _ => reader.skip().map(drop),
     })?;
     Ok(found.then_some(counters))
+}
+
+fn cache_detail(reader: &mut Reader<'_>, hour: &mut u64) -> Result<()> {
+    let (mut tokens, mut is_hour) = (0, false);
+    reader.object(|reader, key| match &*key.text() {
+        "inputTokens" => count(reader, &mut tokens),
+        "ttl" => {
+            is_hour = reader.string()?.is_some_and(|ttl| ttl.text() == "1h");
+            Ok(())
+        }
+        _ => reader.skip().map(drop),
+    })?;
+    if is_hour {
+        *hour = tokens.max(*hour);
+    }
+    Ok(())
 }
 
 /// The member that Bedrock adds to a model's last event.

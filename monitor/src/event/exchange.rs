@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+use monitor_budget::MicroUsd;
 use monitor_budget::Unit;
 use serde::Serialize;
 
@@ -45,6 +47,8 @@ pub struct Exchange {
     pub http: Http,
     /// Tokens that were spent, as budgets were charged; `None` where nothing was (denied, or no model was asked).
     pub usage: Option<TokenUsage>,
+    /// What they cost; `None` where nothing was spent, or the model has no price.
+    pub cost: Option<Cost>,
     /// Tokens as Weir counted them itself, to compare; `None` where it did not count.
     pub counted: Option<OwnCount>,
     /// What Weir did.
@@ -97,6 +101,22 @@ pub struct TokenUsage {
     pub modalities: ModalityTokens,
     /// How far the figures can be trusted.
     pub certainty: Certainty,
+}
+
+/// What an exchange cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// At the model's price on the day (UTC) of the exchange, rounded up.
+    pub amount: MicroUsd,
+    /// The first day of that price; `None` where it has always held.
+    pub price_from: Option<Date>,
+}
+
+impl Cost {
+    /// The price's first day, as records have it: `2026-01-31`.
+    pub(super) fn day(self) -> Option<String> {
+        self.price_from.map(|day| day.to_string())
+    }
 }
 
 /// Of the tokens that were spent, those that are no text, as far as the provider says: parts of `input` and `output`.

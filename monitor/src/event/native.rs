@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::workload::{PlacementView, WorkloadView, view};
-use super::{BudgetUse, Bypass, Connection, Event, Exchange, FindingCount, OwnCount, TokenUsage};
+use super::{BudgetUse, Bypass, Connection, Cost, Event, Exchange, FindingCount, OwnCount, TokenUsage};
 use crate::identity::AttributionReason;
 
 /// Appends the record of an event and a line feed.
@@ -46,6 +46,8 @@ pub(crate) struct ExchangeRecord<'a> {
     streamed: bool,
     http: HttpRecord<'a>,
     usage: Option<TokenUsage>,
+    cost_micro_usd: Option<u64>,
+    price_from: Option<String>,
     counted: Option<OwnCount>,
     verdict: super::Verdict,
     observed: Option<super::Verdict>,
@@ -125,6 +127,8 @@ impl<'a> From<&'a Exchange> for ExchangeRecord<'a> {
                 response_bytes: exchange.http.response_bytes,
             },
             usage: exchange.usage,
+            cost_micro_usd: exchange.cost.map(|cost| cost.amount.0),
+            price_from: exchange.cost.and_then(Cost::day),
             counted: exchange.counted,
             verdict: exchange.verdict,
             observed: exchange.observed,
@@ -257,6 +261,7 @@ mod tests {
                 r#""request_bytes":812,"response_bytes":20480},"#,
                 r#""usage":{"input":120,"output":300,"cache_read":64,"cache_write":0,"reasoning":40,"#,
                 r#""modalities":{"input_audio":0,"input_image":12,"input_video":0,"output_audio":0,"output_image":0},"certainty":"exact"},"#,
+                r#""cost_micro_usd":194,"price_from":"2024-10-01","#,
                 r#""counted":{"input":120,"output":260},"verdict":"cut","observed":null,"reason":"budget","#,
                 r#""policy":"billing-bots","findings":[{"detector":"pii.credit_card","part":"prompt","count":2}],"#,
                 r#""budgets":[{"key":"billing-bots/0/workload:/system.slice/bot.service","unit":"tokens","limit":200000,"#,

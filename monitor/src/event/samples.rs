@@ -112,6 +112,10 @@ pub(crate) fn exchange() -> Exchange {
             },
             certainty: Certainty::Exact,
         }),
+        cost: Some(Cost {
+            amount: monitor_budget::MicroUsd(194),
+            price_from: Some(jiff::civil::date(2024, 10, 1)),
+        }),
         counted: Some(OwnCount {
             input: 120,
             output: 260,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use monitor_budget::{Clock, Ledger};
+use monitor_budget::{Clock, Ledger, Prices};
 use monitor_protocol::{Api, Catalog};
 use parking_lot::Mutex;
 
@@ -21,6 +21,8 @@ const MAX_NAME_BYTES: usize = 253;
 pub struct Node {
     /// The policies in force.
     pub policies: ArcSwap<Policies>,
+    /// What models cost.
+    pub prices: ArcSwap<Prices>,
     /// The token ledger.
     pub ledger: Ledger,
     /// Where records go.

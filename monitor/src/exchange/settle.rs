@@ -7,11 +7,12 @@ use monitor_budget::{Reservation, Spend};
 use monitor_protocol::{Operation, UsageCounters};
 use smallvec::SmallVec;
 
+use super::cost;
 use super::meter::Spending;
 use super::response::Reader;
 use super::{Exchange, Outcome};
 use crate::event::{
-    self, BudgetUse, Certainty, ErrorClass, Event, Http, OwnCount, Reason, TokenUsage, Verdict,
+    self, BudgetUse, Certainty, Cost, ErrorClass, Event, Http, OwnCount, Reason, TokenUsage, Verdict,
 };
 use crate::identity::Attribution;
 use crate::policy::AppliedBudget;
@@ -40,6 +41,7 @@ impl Exchange {
         self.origin.count_bytes(self.request_bytes, self.response_bytes);
         let mut budgets = Vec::new();
         let mut usage = None;
+        let mut cost = None;
         let mut counted = None;
         if let Some(mut spending) = self.spending.take() {
             if spending.counters.is_none()
@@ -49,6 +51,7 @@ impl Exchange {
             }
             let certainty = self.certainty(&spending, outcome);
             let spent = self.usage(&spending, certainty);
+            cost = spent.and_then(|spent| self.cost(&spending, &spent));
             counted = Some(OwnCount {
                 input: spending.prompt_tokens,
                 output: spending.output_tokens(),
@@ -63,7 +66,7 @@ impl Exchange {
             );
             usage = spent;
         }
-        let record = self.record(usage, counted, budgets);
+        let record = self.record(usage, cost, counted, budgets);
         self.origin.node.recorder.send(Event::Exchange(Arc::new(record)));
     }
 
@@ -121,6 +124,20 @@ impl Exchange {
         })
     }
 
+    /// What that cost; `None` where the model has no price.
+    fn cost(&self, spending: &Spending, spent: &TokenUsage) -> Option<Cost> {
+        let prices = self.origin.node.prices.load();
+        let model = self.model.as_ref().map(|model| model.as_str());
+        let price = prices.price(&self.origin.opened.provider, model, self.started_ms);
+        // A model without a price is refused by budgets in money; one that passes has none on record.
+        let price = price.ok()?;
+        let used = cost::quantities(spending.counters.as_ref(), spent.input, spent.output);
+        Some(Cost {
+            amount: price.cost(&used),
+            price_from: price.from,
+        })
+    }
+
     /// The grade at the start: as it was known then, or as events that were read since tell of that moment.
     fn final_attribution(&self) -> Attribution {
         match self.attribution {
@@ -132,6 +149,7 @@ impl Exchange {
     fn record(
         &mut self,
         usage: Option<TokenUsage>,
+        cost: Option<Cost>,
         counted: Option<OwnCount>,
         budgets: Vec<BudgetUse>,
     ) -> event::Exchange {
@@ -163,6 +181,7 @@ impl Exchange {
                 response_bytes: self.response_bytes,
             },
             usage,
+            cost,
             counted,
             verdict: self.verdict,
             observed: self.observed,

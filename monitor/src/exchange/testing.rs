@@ -28,6 +28,7 @@ pub(crate) fn lab(policies: &[Policy]) -> Lab {
     let (recorder, thread) = Recorder::start(&[], Arc::new(Metrics::new().unwrap())).unwrap();
     let node = Node {
         policies: ArcSwap::from_pointee(Policies::compile(policies).unwrap()),
+        prices: ArcSwap::default(),
         ledger: Ledger::in_memory(clock.clone()),
         recorder,
         ids: ExchangeIds::new(),

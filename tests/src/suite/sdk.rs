@@ -329,5 +329,23 @@ async fn exchange(
         && exchange["http"]["status"] == 200;
     ensure!(fields, "on record: {exchange}");
     check_usage(&exchange, &served)?;
+    if provider == "openai" && exchange["model"] == "gpt-4o-mini" {
+        check_cost(&exchange)?;
+    }
     Ok(report)
+}
+
+/// Checks the money on record: 0.15 USD per million tokens of the prompt, 0.075 for cached ones, and 0.60 of the answer.
+fn check_cost(record: &serde_json::Value) -> Result<()> {
+    let tokens = |part: &str| record["usage"][part].as_u64().unwrap_or_default();
+    let fresh = tokens("input").saturating_sub(tokens("cache_read"));
+    let thousandths = fresh * 150 + tokens("cache_read") * 75 + tokens("output") * 600;
+    ensure!(
+        record["cost_micro_usd"] == thousandths.div_ceil(1_000) && record["price_from"] == "2024-10-01",
+        "the cost on record is {} at the price of {}, for {}",
+        record["cost_micro_usd"],
+        record["price_from"],
+        record["usage"]
+    );
+    Ok(())
 }

@@ -7,7 +7,7 @@ use super::objects::{
     Actor, Endpoint, Metadata, PolicyName, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload,
 };
 use crate::event::workload::view;
-use crate::event::{BudgetUse, Exchange, FindingCount, OwnCount, Reason, Verdict};
+use crate::event::{BudgetUse, Cost, Exchange, FindingCount, OwnCount, Reason, Verdict};
 use crate::identity::AttributionReason;
 
 const PROFILES: &[&str] = &["ai_operation", "container", "security_control"];
@@ -112,6 +112,10 @@ struct Unmapped<'a> {
     time_to_first_byte_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_micro_usd: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counted: Option<OwnCount>,
     verdict: Verdict,
@@ -231,6 +235,8 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
             modalities: usage.modalities,
             certainty: usage.certainty,
         }),
+        cost_micro_usd: exchange.cost.map(|cost| cost.amount.0),
+        price_from: exchange.cost.and_then(Cost::day),
         counted: exchange.counted,
         verdict: exchange.verdict,
         observed: exchange.observed,
