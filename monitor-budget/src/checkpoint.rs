@@ -228,6 +228,7 @@ impl Durable {
             base_lsn,
             boot_id: self.boot_id,
             continues,
+            first_format: false,
         };
         let synced = file.begin(&header).inspect(|_| writer.file = Some(file));
         let synced = synced.inspect_err(|_| self.stop(&mut writer, accounts))?;

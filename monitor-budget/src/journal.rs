@@ -12,6 +12,7 @@
 //! generation before, checksum.
 
 pub(crate) mod file;
+pub(crate) mod first;
 pub(crate) mod record;
 
 use record::Record;

@@ -10,7 +10,7 @@ use crate::clock::{Clock, Moment, Reading, TimeLine, ahead, moment};
 use crate::error::LedgerError;
 use crate::journal::Log;
 use crate::journal::file::{JournalReader, generations, path_of};
-use crate::journal::record::{Frame, Record};
+use crate::journal::record::{Frame, Record, WindowText};
 use crate::state::State;
 use crate::store::{Position, Store, StoredSlot};
 use crate::unit::Unit;
@@ -232,7 +232,11 @@ impl Replay {
                     return Err("a record opens an account beyond the last slot");
                 }
                 if !self.book.contains(slot, lsn) {
-                    let window = Window::parse(window).ok_or("a record has a window that is not known")?;
+                    let window = match window {
+                        WindowText::Text(text) => Window::parse(text),
+                        WindowText::RollingMs(ms) => Some(Window::rolling(ms)),
+                    };
+                    let window = window.ok_or("a record has a window that is not known")?;
                     let mut budget = Budget::new(key, limit, unit, window);
                     budget.alert_at = alert_at.into();
                     define(&mut self.book, slot, &budget, now)?;

@@ -12,7 +12,7 @@ use crate::budget::{AccountState, Budget, Charge, Denied, DenyReason, Settlement
 use crate::clock::{Moment, Reading, TimeLine};
 use crate::handover::Successor;
 use crate::journal::Log;
-use crate::journal::record::{Amounts, MAX_KEY_BYTES, Record, Settles};
+use crate::journal::record::{Amounts, MAX_KEY_BYTES, Record, Settles, WindowText};
 use crate::reservation::{Hold, Holds, Settle};
 use crate::unit::Spend;
 
@@ -230,7 +230,7 @@ impl State {
             slot,
             limit,
             unit,
-            window: &window,
+            window: WindowText::Text(&window),
             alert_at: &alert_at,
             key: &key,
         };

@@ -74,6 +74,23 @@ const SCHEMA: &str = "
     PRAGMA user_version = 2;
 ";
 
+/// From schema 1, which counted tokens in rolling windows: its tables aside, and behind [`SCHEMA`] what they held. The journal beside it stays
+/// as it is; recovery reads its first format.
+const SET_ASIDE_1: &str = "
+    ALTER TABLE account RENAME TO account_1;
+    ALTER TABLE position RENAME TO position_1;
+";
+const TAKE_OVER_1: &str = "
+    INSERT INTO account
+        SELECT slot, key, 'tokens', limit_tokens, NULL, NULL, 'rolling:' || window_ms || 'ms', settled, reserved, debt,
+            peak_outstanding, open_reservations, trim(head || ' ' || sub_windows), '', lsn
+        FROM account_1;
+    UPDATE position SET (generation, lsn, ledger_ms, unix_ms, ahead_ms) =
+        (SELECT generation, lsn, ledger_ms, unix_ms, unix_ms - ledger_ms FROM position_1);
+    DROP TABLE account_1;
+    DROP TABLE position_1;
+";
+
 /// Where recovery starts to replay, and when that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Position {
@@ -134,6 +151,14 @@ impl Store {
                     .map_err(error("create the tables"))?;
             }
             SCHEMA_VERSION => store.check()?,
+            1 => {
+                store.check()?;
+                let migrate = format!("BEGIN IMMEDIATE; {SET_ASIDE_1} {SCHEMA} {TAKE_OVER_1} COMMIT;");
+                store
+                    .connection
+                    .execute_batch(&migrate)
+                    .map_err(error("carry the accounts over into this version's tables"))?;
+            }
             0 => return Err(store.corrupt("it holds tables that are not the ledger's")),
             found => {
                 return Err(LedgerError::NewerSchema {

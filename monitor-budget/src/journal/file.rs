@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::LedgerError;
+use crate::journal::first;
 use crate::journal::record::{self, Frame};
 
 /// Length at which a checkpoint starts a new file: some 100,000 records, replayed in a few hundredths of a second.
@@ -17,6 +18,8 @@ const MAX_BYTES: u64 = 64 << 20;
 
 const PREFIX: &str = "ledger.journal.";
 const MAGIC: [u8; 8] = *b"weirled2";
+/// Of the first format, which is still read.
+const FIRST_MAGIC: [u8; 8] = *b"weirled1";
 const HEADER_BYTES: usize = 64;
 
 /// A journal file open for appending.
@@ -119,12 +122,15 @@ pub(crate) struct Header {
     pub(crate) boot_id: [u8; 16],
     /// Follows the generation before without a gap. If not, it counts only once the store refers to it.
     pub(crate) continues: bool,
+    /// Whether its records are those of the first format.
+    pub(crate) first_format: bool,
 }
 
 impl Header {
     fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
-        bytes[..8].copy_from_slice(&MAGIC);
+        let magic = if self.first_format { FIRST_MAGIC } else { MAGIC };
+        bytes[..8].copy_from_slice(&magic);
         bytes[8..16].copy_from_slice(&self.generation.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.base_lsn.to_le_bytes());
         bytes[24..40].copy_from_slice(&self.boot_id);
@@ -134,6 +140,14 @@ impl Header {
         bytes
     }
 
+    fn read<'a>(&self, bytes: &'a [u8]) -> Option<Frame<'a>> {
+        if self.first_format {
+            first::read(bytes, self.generation)
+        } else {
+            record::read(bytes, self.generation)
+        }
+    }
+
     fn from_bytes(bytes: &[u8], generation: u64) -> Option<Self> {
         let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let header = Self {
@@ -141,6 +155,7 @@ impl Header {
             base_lsn: number(16)?,
             boot_id: bytes.get(24..40)?.try_into().ok()?,
             continues: *bytes.get(40)? == 1,
+            first_format: bytes.starts_with(&FIRST_MAGIC),
         };
         (bytes.get(..HEADER_BYTES)? == header.to_bytes() && header.generation == generation).then_some(header)
     }
@@ -190,7 +205,7 @@ impl JournalReader {
 
     /// The next record and the position after it.
     pub(crate) fn next(&mut self) -> Option<(Frame<'_>, u64)> {
-        let frame = record::read(self.bytes.get(self.at..)?, self.header.generation)?;
+        let frame = self.header.read(self.bytes.get(self.at..)?)?;
         self.at += frame.frame_bytes;
         Some((frame, self.header.base_lsn + (self.at - HEADER_BYTES) as u64))
     }
@@ -208,7 +223,7 @@ impl JournalReader {
     pub(crate) fn torn_bytes(&self, boot_id: [u8; 16]) -> Result<u64, LedgerError> {
         let tail = self.bytes.get(self.at..).unwrap_or_default();
         let same_boot = boot_id != [0; 16] && boot_id == self.header.boot_id;
-        let sound_at = |skip: &usize| record::read(&tail[*skip..], self.header.generation).is_some();
+        let sound_at = |skip: &usize| self.header.read(&tail[*skip..]).is_some();
         if same_boot && (8..tail.len()).step_by(8).any(|skip| sound_at(&skip)) {
             return Err(self.corrupt("a record is unreadable and sound ones follow it"));
         }

@@ -4,11 +4,14 @@
 //! with zeros to a multiple of eight bytes. The checksum covers all that follows it and the journal's generation, so that a frame of an older
 //! file is never taken for one of this. It is made to find torn and damaged frames, not forgeries.
 
+use std::borrow::Cow;
+
 use crate::alert::MAX_ALERTS;
 use crate::book::SlotNumber;
 use crate::overrides::{ByHand, Override};
 use crate::reservation::Settle;
 use crate::unit::Unit;
+use crate::window::Window;
 
 /// Longest budget key in bytes: a control-group path is at most 4,096, and policy name and grouping come on top.
 pub const MAX_KEY_BYTES: usize = 8_192;
@@ -19,15 +22,15 @@ const HEAD_BYTES: usize = 16;
 const MAX_FRAME_BYTES: usize = MAX_KEY_BYTES + MAX_WINDOW_BYTES + MAX_ALERTS + 64;
 const LENGTH_BITS: u32 = 24;
 
-const KIND_DEFINE: u8 = 1;
-const KIND_FORGET: u8 = 2;
-const KIND_RESERVE: u8 = 3;
-const KIND_EXTEND: u8 = 4;
-const KIND_SETTLE: u8 = 5;
-const KIND_CLOCK: u8 = 6;
-const KIND_STEP: u8 = 7;
-const KIND_BY_HAND: u8 = 8;
-const KIND_TOLD: u8 = 9;
+pub(super) const KIND_DEFINE: u8 = 1;
+pub(super) const KIND_FORGET: u8 = 2;
+pub(super) const KIND_RESERVE: u8 = 3;
+pub(super) const KIND_EXTEND: u8 = 4;
+pub(super) const KIND_SETTLE: u8 = 5;
+pub(super) const KIND_CLOCK: u8 = 6;
+pub(super) const KIND_STEP: u8 = 7;
+pub(super) const KIND_BY_HAND: u8 = 8;
+pub(super) const KIND_TOLD: u8 = 9;
 
 const OVERRIDE: u8 = 1;
 const NO_OVERRIDE: u8 = 2;
@@ -44,8 +47,7 @@ pub(crate) enum Record<'a> {
         slot: SlotNumber,
         limit: u64,
         unit: Unit,
-        /// As [`crate::Window`] writes it.
-        window: &'a str,
+        window: WindowText<'a>,
         alert_at: &'a [u8],
         key: &'a str,
     },
@@ -73,11 +75,22 @@ pub(crate) enum Record<'a> {
     Told { slot: SlotNumber },
 }
 
+/// A window, as a record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WindowText<'a> {
+    /// As [`crate::Window`] writes it.
+    Text(&'a str),
+    /// The length of a rolling one in milliseconds, in journals of the first format.
+    RollingMs(u64),
+}
+
 /// Amounts by slot, to be written or as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Amounts<'a> {
     List(&'a [(SlotNumber, u64)]),
     Bytes(&'a [u8]),
+    /// The same for each slot, in journals of the first format.
+    Same(u64, &'a [u8]),
 }
 
 /// Bytes of a slot and an amount.
@@ -88,15 +101,18 @@ const SETTLE_BYTES: usize = 20;
 impl Amounts<'_> {
     /// The amounts, whichever way they are kept.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SlotNumber, u64)> + '_ {
-        let (list, bytes): (&[_], &[u8]) = match *self {
-            Self::List(list) => (list, &[]),
-            Self::Bytes(bytes) => (&[], bytes),
+        let (list, bytes, amount, slots): (&[_], &[u8], _, &[u8]) = match *self {
+            Self::List(list) => (list, &[], 0, &[]),
+            Self::Bytes(bytes) => (&[], bytes, 0, &[]),
+            Self::Same(amount, slots) => (&[], &[], amount, slots),
         };
         let read = bytes.as_chunks::<AMOUNT_BYTES>().0.iter();
-        list.iter().copied().chain(read.filter_map(|entry| {
+        let read = read.filter_map(|entry| {
             let mut entry = entry.as_slice();
             Some((take_slot(&mut entry)?, take(&mut entry)?))
-        }))
+        });
+        let same = slots_of(slots).map(move |slot| (slot, amount));
+        list.iter().copied().chain(read).chain(same)
     }
 }
 
@@ -105,24 +121,33 @@ impl Amounts<'_> {
 pub(crate) enum Settles<'a> {
     List(&'a [Settle]),
     Bytes(&'a [u8]),
+    /// The same for each slot, in journals of the first format.
+    Same {
+        held: u64,
+        charge: u64,
+        slots: &'a [u8],
+    },
 }
 
 impl Settles<'_> {
     /// The ends, whichever way they are kept.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Settle> + '_ {
-        let (list, bytes): (&[_], &[u8]) = match *self {
-            Self::List(list) => (list, &[]),
-            Self::Bytes(bytes) => (&[], bytes),
+        let (list, bytes, held, charge, slots): (&[_], &[u8], _, _, &[u8]) = match *self {
+            Self::List(list) => (list, &[], 0, 0, &[]),
+            Self::Bytes(bytes) => (&[], bytes, 0, 0, &[]),
+            Self::Same { held, charge, slots } => (&[], &[], held, charge, slots),
         };
         let read = bytes.as_chunks::<SETTLE_BYTES>().0.iter();
-        list.iter().copied().chain(read.filter_map(|entry| {
+        let read = read.filter_map(|entry| {
             let mut entry = entry.as_slice();
             Some(Settle {
                 slot: take_slot(&mut entry)?,
                 held: take(&mut entry)?,
                 charge: take(&mut entry)?,
             })
-        }))
+        });
+        let same = slots_of(slots).map(move |slot| Settle { slot, held, charge });
+        list.iter().copied().chain(read).chain(same)
     }
 }
 
@@ -150,6 +175,10 @@ pub(crate) fn append(buffer: &mut Vec<u8>, generation: u64, ledger_ms: u64, reco
         } => {
             put(buffer, limit);
             put_slot(buffer, slot);
+            let window = match window {
+                WindowText::Text(text) => Cow::Borrowed(text),
+                WindowText::RollingMs(ms) => Cow::Owned(Window::Rolling { ms }.to_string()),
+            };
             for bytes in [unit.name().as_bytes(), window.as_bytes(), alert_at] {
                 buffer.push(u8::try_from(bytes.len()).unwrap_or(0));
                 buffer.extend_from_slice(bytes);
@@ -213,25 +242,13 @@ pub(crate) fn append(buffer: &mut Vec<u8>, generation: u64, ledger_ms: u64, reco
 
 /// Reads the frame at the start of `bytes`; `None` if there is no whole and sound one.
 pub(crate) fn read(bytes: &[u8], generation: u64) -> Option<Frame<'_>> {
-    let (sum, rest) = bytes.split_first_chunk::<4>()?;
-    let (kind_and_length, _) = rest.split_first_chunk::<4>()?;
-    let kind_and_length = u32::from_le_bytes(*kind_and_length);
-    let length = (kind_and_length & ((1 << LENGTH_BITS) - 1)) as usize;
-    if !(HEAD_BYTES..=MAX_FRAME_BYTES).contains(&length) {
-        return None;
-    }
-    let frame_bytes = length.next_multiple_of(8);
-    if checksum(generation, bytes.get(4..frame_bytes)?) != u32::from_le_bytes(*sum) {
-        return None;
-    }
-    let mut body = bytes.get(8..length)?;
-    let ledger_ms = take(&mut body)?;
-    let record = match (kind_and_length >> LENGTH_BITS) as u8 {
+    let (kind, ledger_ms, mut body, frame_bytes) = open(bytes, generation)?;
+    let record = match kind {
         KIND_DEFINE => Record::Define {
             limit: take(&mut body)?,
             slot: take_slot(&mut body)?,
             unit: Unit::parse(take_text(&mut body)?)?,
-            window: take_text(&mut body)?,
+            window: WindowText::Text(take_text(&mut body)?),
             alert_at: take_bytes(&mut body)?,
             key: std::str::from_utf8(body).ok()?,
         },
@@ -271,6 +288,29 @@ pub(crate) fn read(bytes: &[u8], generation: u64) -> Option<Frame<'_>> {
     })
 }
 
+/// Opens the frame at the start of `bytes`: its kind, ledger time, body and length with padding.
+pub(super) fn open(bytes: &[u8], generation: u64) -> Option<(u8, u64, &[u8], usize)> {
+    let (sum, rest) = bytes.split_first_chunk::<4>()?;
+    let (kind_and_length, _) = rest.split_first_chunk::<4>()?;
+    let kind_and_length = u32::from_le_bytes(*kind_and_length);
+    let length = (kind_and_length & ((1 << LENGTH_BITS) - 1)) as usize;
+    if !(HEAD_BYTES..=MAX_FRAME_BYTES).contains(&length) {
+        return None;
+    }
+    let frame_bytes = length.next_multiple_of(8);
+    if checksum(generation, bytes.get(4..frame_bytes)?) != u32::from_le_bytes(*sum) {
+        return None;
+    }
+    let mut body = bytes.get(8..length)?;
+    let ledger_ms = take(&mut body)?;
+    Some((
+        (kind_and_length >> LENGTH_BITS) as u8,
+        ledger_ms,
+        body,
+        frame_bytes,
+    ))
+}
+
 /// A checksum eight bytes at a time. Each step is a bijection of the state, so that any change within one word is found, and the
 /// multiplication spreads it over those that follow.
 pub(crate) fn checksum(seed: u64, bytes: &[u8]) -> u32 {
@@ -294,6 +334,12 @@ fn put_slot(buffer: &mut Vec<u8>, slot: SlotNumber) {
     buffer.extend_from_slice(&slot.to_le_bytes());
 }
 
+/// Slots written one after the other.
+fn slots_of(bytes: &[u8]) -> impl Iterator<Item = SlotNumber> + '_ {
+    let slots = bytes.as_chunks::<4>().0.iter();
+    slots.map(|four| SlotNumber::from_le_bytes(*four))
+}
+
 fn put_amounts(buffer: &mut Vec<u8>, amounts: Amounts<'_>) {
     for (slot, amount) in amounts.iter() {
         put_slot(buffer, slot);
@@ -301,13 +347,13 @@ fn put_amounts(buffer: &mut Vec<u8>, amounts: Amounts<'_>) {
     }
 }
 
-fn take(body: &mut &[u8]) -> Option<u64> {
+pub(super) fn take(body: &mut &[u8]) -> Option<u64> {
     let (number, rest) = body.split_first_chunk::<8>()?;
     *body = rest;
     Some(u64::from_le_bytes(*number))
 }
 
-fn take_slot(body: &mut &[u8]) -> Option<SlotNumber> {
+pub(super) fn take_slot(body: &mut &[u8]) -> Option<SlotNumber> {
     let (number, rest) = body.split_first_chunk::<4>()?;
     *body = rest;
     Some(SlotNumber::from_le_bytes(*number))
@@ -360,7 +406,7 @@ mod tests {
                 slot: 7,
                 limit: 100,
                 unit: Unit::MicroUsd,
-                window: "month:Europe/Berlin",
+                window: WindowText::Text("month:Europe/Berlin"),
                 alert_at: &[50, 80],
                 key: "billing/0/wörkload",
             },
