@@ -1,6 +1,6 @@
 //! `weir run`: the parts put together, and kept together until a signal ends them.
 //!
-//! Start, in order: limits, CA and roots, catalog, ledger, kernel programs, recorder, identity, workers, local API, listeners,
+//! Start, in order: limits, CA and roots, catalog, ledger, kernel programs, usage history, recorder, identity, workers, local API, listeners,
 //! heartbeat. What fails before the kernel programs are attached leaves no trace on the node. Where an agent runs already, this
 //! one takes over from it (`takeover`); the ledger is then opened last, so that its requests wait for milliseconds only.
 //!
@@ -34,6 +34,7 @@ use crate::api::ApiError;
 use crate::config::Config;
 use crate::event::{ExchangeIds, Recorder, RecorderThread};
 use crate::exchange::Node;
+use crate::history::{History, HistoryThread};
 use crate::identity::{EvidenceOptions, Identity, PodNames, Whereabouts};
 use crate::intercept::{Distrust, Interceptor, Live, Workers};
 use crate::kernel::{Kernel, KernelError, KernelOptions, Pinning, find_cgroup2_mount};
@@ -153,6 +154,8 @@ struct Agent {
     scopes: Scopes,
     metrics: Arc<Metrics>,
     recorder_thread: RecorderThread,
+    history: Arc<History>,
+    history_thread: HistoryThread,
     reload: Reload,
     predecessor: Option<Predecessor>,
     fresh_pins: FreshPins,
@@ -226,8 +229,11 @@ impl Agent {
         }
 
         let metrics = Arc::new(Metrics::new()?);
+        let (history, history_thread) = History::start(&config.node.state_dir, config.usage, clock.clone())
+            .map_err(system("start the usage history"))?;
         let (recorder, recorder_thread) =
-            Recorder::start(&config.events.sinks, metrics.clone()).map_err(system("start the recorder"))?;
+            Recorder::start_with(&config.events.sinks, metrics.clone(), Some(history.clone()))
+                .map_err(system("start the recorder"))?;
         let evidence = EvidenceOptions {
             command_lines: config.identity.command_line,
             hash_limit_bytes: config.identity.hash_limit_bytes,
@@ -296,6 +302,8 @@ impl Agent {
             scopes,
             metrics,
             recorder_thread,
+            history,
+            history_thread,
             reload,
             predecessor,
             fresh_pins,

@@ -11,6 +11,7 @@ mod io;
 mod peer;
 mod routes;
 mod socket;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use self::peer::{Allowed, PeerListener};
 use self::socket::BoundSocket;
 use crate::config::Node;
 use crate::event::{Connection, Store};
+use crate::history::History;
 use crate::metrics::Metrics;
 
 /// Connections to each of the two servers at once; more wait in the kernel's backlog.
@@ -43,6 +45,8 @@ pub struct Sources {
     pub store: Arc<Store>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// Usage, on disk.
+    pub history: Arc<History>,
     /// When the agent started, Unix milliseconds.
     pub started_ms: u64,
     /// The agent as it is now.
@@ -84,6 +88,8 @@ pub struct NodeStatus {
     pub ca_certificate: PathBuf,
     /// Whether the programs stay when the agent ends: `yes`, or `no` and why.
     pub stays: String,
+    /// Whether usage reaches the disk, in words.
+    pub usage_history: String,
 }
 
 /// The API cannot be served.

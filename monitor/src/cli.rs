@@ -49,7 +49,7 @@ enum Command {
     Workloads(List),
     /// List open connections and the last closed ones
     Connections(connections::Connections),
-    /// Show tokens spent since the agent started
+    /// Show tokens spent: in the last 24 hours, or at any time that the node keeps
     Usage(usage::Usage),
     /// Show budgets and what is left of them; alone, as `list`
     Budget(budget::Budget),

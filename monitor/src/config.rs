@@ -6,6 +6,7 @@ mod identity;
 mod policy;
 mod quantity;
 mod spec;
+mod usage;
 mod users;
 mod validate;
 
@@ -25,6 +26,8 @@ pub use self::policy::{
     OnUnknown, OnUntrustedCa, OperationRule, Parts, Policy, Quic, Selector,
 };
 pub use self::quantity::QuantityError;
+pub(crate) use self::quantity::duration_ms;
+pub use self::usage::{DEFAULT_DAYS_MS, DEFAULT_HOURS_MS, DEFAULT_MINUTES_MS, Usage};
 pub use self::users::Uid;
 pub use monitor_budget::{Glob, GlobError, MAX_PATTERN_BYTES};
 
@@ -72,6 +75,8 @@ pub struct Config {
     pub identity: Identity,
     /// Policies in the order of the file; their names are unique.
     pub policies: Vec<Policy>,
+    /// For how long the usage history is kept.
+    pub usage: Usage,
     /// Where records go.
     pub events: Events,
 }

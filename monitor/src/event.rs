@@ -6,6 +6,7 @@
 
 mod bypass;
 mod connection;
+mod counts;
 mod exchange;
 mod id;
 mod label;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
+pub use self::counts::Counts;
 pub use self::exchange::{
     BudgetUse, Certainty, Cost, Exchange, FindingCount, Http, ModalityTokens, OwnCount, TokenUsage,
 };
@@ -32,10 +34,7 @@ pub use self::id::{ExchangeId, ExchangeIds};
 pub use self::outcome::{Outcome, SpliceReason};
 pub use self::recorder::{LINGER, MAX_QUEUED, MAX_WAITING, PATIENCE, Recorder, RecorderThread};
 pub use self::sink::MAX_HELD_BYTES;
-pub use self::store::{
-    Counts, Dimension, MAX_FOLLOWER_LAG, MAX_MODELS_PER_WORKLOAD, MAX_RECENT, MAX_WORKLOADS, RecordKind,
-    Store, UsageTotal, WorkloadKey, WorkloadTotal,
-};
+pub use self::store::{MAX_FOLLOWER_LAG, MAX_RECENT, MAX_WORKLOADS, RecordKind, Store, WorkloadTotal};
 pub use self::text::{MAX_SHORT_TEXT_BYTES, ShortText};
 pub use self::verdict::{ErrorClass, Part, Reason, Verdict};
 

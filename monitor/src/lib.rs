@@ -20,6 +20,8 @@ pub mod policy;
 
 pub mod event;
 
+pub mod history;
+
 pub mod api;
 
 pub mod metrics;

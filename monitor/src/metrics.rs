@@ -238,6 +238,32 @@ impl Metrics {
         Ok(self.registry.register(Box::new(gauge))?)
     }
 
+    /// Adds `weir_usage_history_events_total{event}` and `weir_usage_history_waiting_rows`, read at each scrape: `events` gives each event
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// They were added before.
+    pub fn add_history(
+        &self,
+        events: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+        waiting: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let counters = PulledCounters::new(
+            "weir_usage_history_events_total",
+            "Batches that the usage history wrote, what failed, what it could not tell apart and what it deleted.",
+            "event",
+            Box::new(events),
+        )?;
+        self.registry.register(Box::new(counters))?;
+        let gauge = PulledGauge::new(
+            "weir_usage_history_waiting_rows",
+            "Sums of the usage history that are not on the disk yet.",
+            Box::new(waiting),
+        )?;
+        Ok(self.registry.register(Box::new(gauge))?)
+    }
+
     /// Adds `weir_placement_errors_total{reason}`, read at each scrape: `read` gives each reason once.
     ///
     /// # Errors

@@ -49,6 +49,7 @@ impl Agent {
             namespaces: self.keeper.state(),
             scopes: self.scopes.state(),
             metrics: self.metrics.clone(),
+            history: self.history.clone(),
             heartbeat: trouble.clone(),
         };
         let sources = Arc::new(status::sources(parts, &self.config)?);
@@ -140,6 +141,7 @@ impl Agent {
             held.server.stop(API_PATIENCE).await;
         }
         self.recorder_thread.stop();
+        self.history_thread.stop();
         report(
             "the agent is still known as one",
             self.kernel.leave_agents(std::process::id()),
@@ -160,6 +162,7 @@ impl Agent {
         let limit = std::time::Duration::from_millis(self.config.node.drain_ms);
         self.workers.drain(limit).await;
         self.recorder_thread.stop();
+        self.history_thread.stop();
         report(
             "the agent is still known as one",
             self.kernel.leave_agents(std::process::id()),
@@ -320,6 +323,7 @@ impl Agent {
                 .configure(config.intercept.older_connections, config.intercept.matches);
             self.names.refresh();
             self.scopes.reset(config.intercept.matches);
+            self.history.keep(config.usage);
         }
     }
 

@@ -11,6 +11,7 @@ use super::namespaces::State;
 use super::scopes;
 use crate::api::{NodeStatus, Sources};
 use crate::config::Config;
+use crate::history::History;
 use crate::intercept::Interceptor;
 use crate::kernel::{Kernel, ProgramState};
 use crate::metrics::{Metrics, MetricsError};
@@ -23,6 +24,7 @@ pub(super) struct Parts {
     pub(super) namespaces: Arc<Mutex<State>>,
     pub(super) scopes: Arc<Mutex<scopes::State>>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) history: Arc<History>,
     /// Why the heart does not beat, if so.
     pub(super) heartbeat: Arc<Mutex<Option<String>>>,
 }
@@ -50,6 +52,11 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
             ("checkpoint", health.checkpoint_errors),
         ]
     })?;
+    let (events, waiting) = (parts.history.clone(), parts.history.clone());
+    parts.metrics.add_history(
+        move || events.health().events.named().to_vec(),
+        move || waiting.health().waiting,
+    )?;
     let (scopes, identity) = (parts.scopes.clone(), parts.interceptor.identity.clone());
     parts.metrics.add_placement_errors(move || {
         let conflicts = ("conflicting_containers", identity.placements().conflicts());
@@ -72,6 +79,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
     Ok(Sources {
         store: parts.interceptor.node.recorder.store().clone(),
         metrics: parts.metrics.clone(),
+        history: parts.history.clone(),
         started_ms: parts.interceptor.node.clock.now_ms(),
         node: Box::new(move || node(&for_node, ca_certificate.clone())),
         missing: Box::new(move || missing(&for_missing)),
@@ -130,6 +138,7 @@ fn node(parts: &Parts, ca_certificate: PathBuf) -> NodeStatus {
             Ok(()) => "yes".to_owned(),
             Err(why) => format!("no: {why}"),
         },
+        usage_history: parts.history.health().to_string(),
     }
 }
 

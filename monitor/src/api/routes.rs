@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::feed::{Feed, add_line};
-use super::{DEFAULT_LIMIT, NodeStatus, Sources, budgets};
+use super::{DEFAULT_LIMIT, NodeStatus, Sources, budgets, usage};
 use crate::event::native::{ConnectionRecord, rfc3339};
-use crate::event::{Dimension, MAX_RECENT, RecordKind};
+use crate::event::{MAX_RECENT, RecordKind};
 
 /// The content type of JSON lines.
 const JSON_LINES: &str = "application/x-ndjson";
@@ -27,7 +27,7 @@ pub(super) fn router(sources: Arc<Sources>) -> Router {
         .route("/v1/workloads", get(workloads))
         .route("/v1/connections", get(connections))
         .route("/v1/records", get(records))
-        .route("/v1/usage", get(usage))
+        .route("/v1/usage", get(usage::usage))
         .merge(budgets::router())
         .fallback(async || Refused(StatusCode::NOT_FOUND, "no such endpoint".to_owned()))
         .with_state(sources)
@@ -136,32 +136,6 @@ async fn records(
         Body::from(lines)
     };
     Ok(([(CONTENT_TYPE, JSON_LINES)], body).into_response())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct By {
-    by: Option<String>,
-}
-
-async fn usage(State(sources): State<Arc<Sources>>, query: Parameters<By>) -> Result<Response, Refused> {
-    let by = query?
-        .0
-        .by
-        .unwrap_or_else(|| "workload,provider,model".to_owned());
-    let dimensions = by
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(|name| {
-            Dimension::parse(name).ok_or_else(|| {
-                let message = format!(
-                    "usage is not split by `{name}`: use workload, provider, model, or several with commas"
-                );
-                Refused(StatusCode::BAD_REQUEST, message)
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(json!({"usage": sources.store.usage(&dimensions)})).into_response())
 }
 
 fn limit(asked: Option<usize>) -> Result<usize, Refused> {

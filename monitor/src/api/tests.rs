@@ -14,12 +14,14 @@ use tokio::net::{TcpStream, UnixStream};
 use super::*;
 use crate::config::{Config, Uid};
 use crate::event::{Event, RecordKind, Recorder, RecorderThread, samples};
+use crate::history::{History, HistoryThread};
 
 pub(crate) struct Fixture {
     directory: TempDir,
     pub(crate) node: Node,
     pub(crate) recorder: Recorder,
     thread: Option<RecorderThread>,
+    history_thread: Option<HistoryThread>,
     pub(crate) sources: Arc<Sources>,
     missing: Arc<parking_lot::Mutex<Vec<String>>>,
 }
@@ -33,7 +35,10 @@ impl Fixture {
         node.run_dir = directory.path().join("run");
         node.listen = "127.0.0.1:0".parse().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
-        let (recorder, thread) = Recorder::start(&[], metrics.clone()).unwrap();
+        let clock = Arc::new(ManualClock::new(samples::MIDNIGHT_MS + 60_000));
+        let kept = crate::config::Usage::default();
+        let (history, history_thread) = History::start(directory.path(), kept, clock).unwrap();
+        let (recorder, thread) = Recorder::start_with(&[], metrics.clone(), Some(history.clone())).unwrap();
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(samples::MIDNIGHT_MS)));
         let budget = Budget::tokens(
             "billing-bots/0/workload:/system.slice/bot.service",
@@ -46,9 +51,11 @@ impl Fixture {
         let sources = Sources {
             store: recorder.store().clone(),
             metrics,
+            history,
             started_ms: samples::MIDNIGHT_MS,
             node: Box::new(|| NodeStatus {
                 stays: "yes".to_owned(),
+                usage_history: "on disk".to_owned(),
                 config: "/etc/weir/weir.yaml".into(),
                 cgroup: "/sys/fs/cgroup".into(),
                 programs: BTreeMap::from([("connect4".into(), "attached".into())]),
@@ -82,6 +89,7 @@ impl Fixture {
             node,
             recorder,
             thread: Some(thread),
+            history_thread: Some(history_thread),
             sources: Arc::new(sources),
             missing,
         }
@@ -108,6 +116,9 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
+            thread.stop();
+        }
+        if let Some(thread) = self.history_thread.take() {
             thread.stop();
         }
     }
@@ -277,7 +288,6 @@ async fn refuses_what_it_cannot_answer() {
         ("/v1/records?limit=many", 400, "limit"),
         ("/v1/records?last=5", 400, "last"),
         ("/v1/records?kind=connection", 400, "exchange or bypass"),
-        ("/v1/usage?by=colour", 400, "workload, provider, model"),
         ("/v1/budgets?policy=", 400, "the pattern is empty"),
         ("/v1/budgets?over=most", 400, "over"),
         (
@@ -286,6 +296,13 @@ async fn refuses_what_it_cannot_answer() {
             "near it are billing-bots/0/workload",
         ),
         ("/v1/budgets/%FF", 400, "not readable"),
+        ("/v1/usage?by=colour", 400, "provider, model"),
+        ("/v1/usage?by=hour&step=day", 400, "one step"),
+        ("/v1/usage?since=yesterday", 400, "`yesterday` is not a moment"),
+        ("/v1/usage?step=week", 400, "minute, hour or day"),
+        ("/v1/usage?sort=name", 400, "tokens or exchanges"),
+        ("/v1/usage?model=", 400, "model: the pattern is empty"),
+        ("/v1/usage?modle=a", 400, "modle"),
     ] {
         let (found, body) = get(&server, path).await;
         assert_eq!(found, code, "{path}");

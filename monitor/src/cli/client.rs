@@ -138,7 +138,7 @@ impl Client {
     }
 }
 
-/// A text as one segment of a path.
+/// A text as one segment of a path, or one value of a query.
 pub(super) fn segment(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -150,6 +150,21 @@ pub(super) fn segment(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// A path with the parameters that have a value.
+pub(super) fn query(path: &str, parameters: &[(&str, Option<String>)]) -> String {
+    let mut query = path.to_owned();
+    let mut separator = '?';
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        query.push(separator);
+        query.push_str(name);
+        query.push('=');
+        query.push_str(&segment(value));
+        separator = '&';
+    }
+    query
 }
 
 async fn refused(response: Response<Incoming>) -> CliError {

@@ -56,6 +56,7 @@ fn write(out: &mut impl Write, status: &Value) -> Result<(), CliError> {
         ("cgroup", text(status, "/cgroup")),
         ("node CA", text(status, "/ca_certificate")),
         ("programs stay", text(status, "/stays")),
+        ("usage history", text(status, "/usage_history")),
         ("namespaces", text(status, "/namespaces")),
         ("scopes", text(status, "/scopes")),
         ("pods", text(status, "/pods")),

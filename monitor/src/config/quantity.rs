@@ -46,7 +46,7 @@ pub(super) fn tokens(text: &str) -> Result<u64, QuantityError> {
 /// # Errors
 ///
 /// Any other text, or more than 64 bits.
-pub(super) fn duration_ms(text: &str) -> Result<u64, QuantityError> {
+pub(crate) fn duration_ms(text: &str) -> Result<u64, QuantityError> {
     let refused = || QuantityError::Duration(text.to_owned());
     let (digits, suffix) = split_number(text);
     let scale = match suffix {

@@ -16,6 +16,7 @@ pub(super) struct ConfigSpec {
     pub(super) intercept: Option<InterceptSpec>,
     pub(super) identity: Option<super::identity::IdentitySpec>,
     pub(super) policies: Option<Vec<PolicySpec>>,
+    pub(super) usage: Option<super::usage::UsageSpec>,
     pub(super) events: Option<EventsSpec>,
 }
 

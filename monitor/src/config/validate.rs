@@ -21,7 +21,7 @@ use super::{
     DEFAULT_PLAIN_PORTS, DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
     Endpoint, Events, FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS,
     MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, OperationRule, Parts, Policy, Selector, Sink, identity,
-    quantity, users,
+    quantity, usage, users,
 };
 
 /// Longest name of a policy or provider; it becomes a label of records.
@@ -38,6 +38,7 @@ pub(super) fn config(spec: ConfigSpec, path: &Path) -> Result<Config, ConfigErro
         intercept: intercept(spec.intercept.unwrap_or_default(), &mut problems),
         identity: identity::identity(spec.identity.unwrap_or_default(), &mut problems),
         policies: policies(spec.policies.unwrap_or_default(), &mut problems),
+        usage: usage::usage(spec.usage.unwrap_or_default(), &mut problems),
         events: events(spec.events.unwrap_or_default(), &mut problems),
     };
     problems.finish(config)

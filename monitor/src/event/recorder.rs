@@ -1,8 +1,8 @@
 //! The way of a record from the data path to metrics, the local API and the sinks.
 //!
 //! 1. A task [sends](Recorder::send) an event: one push into a bounded queue, no formatting, no waiting.
-//! 2. One thread takes what is queued as a batch; for each event it updates metrics and the [`Store`], and adds a line to
-//!    every sink.
+//! 2. One thread takes what is queued as a batch; for each event it updates metrics, the [`Store`] and the [`History`], and
+//!    adds a line to every sink.
 //! 3. The batch is written as soon as the queue is empty or the batch is large. Then the thread sleeps for [`LINGER`]: under load
 //!    the senders of the next batch find it awake soon anyway and need no system call to wake it. A record reaches the
 //!    kernel's page cache, where `kill -9` cannot take it, within about that time.
@@ -20,6 +20,7 @@ use std::time::Duration;
 use self::worker::Worker;
 use super::{Event, Store};
 use crate::config::Sink;
+use crate::history::History;
 use crate::metrics::Metrics;
 
 /// Events in the queue: a quarter of a second of a busy node; the queue itself takes 256 KiB.
@@ -70,9 +71,22 @@ impl Recorder {
     ///
     /// The system gives no thread.
     pub fn start(sinks: &[Sink], metrics: Arc<Metrics>) -> std::io::Result<(Self, RecorderThread)> {
+        Self::start_with(sinks, metrics, None)
+    }
+
+    /// The same, with a history to which exchanges are added.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub fn start_with(
+        sinks: &[Sink],
+        metrics: Arc<Metrics>,
+        history: Option<Arc<History>>,
+    ) -> std::io::Result<(Self, RecorderThread)> {
         let (queue, events) = sync_channel(MAX_QUEUED);
         let store = Arc::new(Store::default());
-        let worker = Worker::new(events, sinks, store.clone(), metrics.clone());
+        let worker = Worker::new(events, sinks, store.clone(), history, metrics.clone());
         let thread = std::thread::Builder::new()
             .name("weir-recorder".into())
             .spawn(move || worker.run())?;

@@ -9,9 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use self::totals::Totals;
-pub use self::totals::{
-    Counts, Dimension, MAX_MODELS_PER_WORKLOAD, MAX_WORKLOADS, UsageTotal, WorkloadKey, WorkloadTotal,
-};
+pub use self::totals::{MAX_WORKLOADS, WorkloadTotal};
 use super::{Bypass, Connection, Event, Exchange};
 
 /// Exchanges kept, connections kept, and bypasses kept: some 5 MiB when full, and minutes of a busy node.
@@ -141,12 +139,6 @@ impl Store {
     #[must_use]
     pub fn workloads(&self) -> Vec<WorkloadTotal> {
         self.kept.lock().totals.workloads()
-    }
-
-    /// Totals since the agent's start, one for each combination of the given dimensions, most tokens first.
-    #[must_use]
-    pub fn usage(&self, by: &[Dimension]) -> Vec<UsageTotal> {
-        self.kept.lock().totals.usage(by)
     }
 }
 

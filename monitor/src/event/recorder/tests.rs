@@ -86,7 +86,7 @@ fn many_senders_lose_nothing() {
     assert!(recorder.flush(10 * SECOND));
     assert_eq!(lines(&path), total);
     assert_eq!(recorder.store().exchanges(usize::MAX).len(), MAX_RECENT);
-    assert_eq!(recorder.store().usage(&[])[0].counts.exchanges, total as u64);
+    assert_eq!(recorder.store().workloads()[0].counts.exchanges, total as u64);
     assert_eq!(recorder.metrics.events_dropped.get(), 0);
     let text = String::from_utf8(recorder.metrics.render().unwrap()).unwrap();
     assert!(text.contains(&format!(r#"verdict="cut"}} {total}"#)));

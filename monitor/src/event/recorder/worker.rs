@@ -8,6 +8,7 @@ use super::{LINGER, Message};
 use crate::config::Sink;
 use crate::event::sink::FileSink;
 use crate::event::{Event, Store};
+use crate::history::History;
 use crate::metrics::Metrics;
 
 /// Bytes of a batch after which it is written although more is queued.
@@ -19,6 +20,7 @@ pub(super) struct Worker {
     queue: Receiver<Message>,
     sinks: Vec<FileSink>,
     store: Arc<Store>,
+    history: Option<Arc<History>>,
     metrics: Arc<Metrics>,
 }
 
@@ -39,12 +41,14 @@ impl Worker {
         queue: Receiver<Message>,
         sinks: &[Sink],
         store: Arc<Store>,
+        history: Option<Arc<History>>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let mut worker = Self {
             queue,
             sinks: Vec::new(),
             store,
+            history,
             metrics,
         };
         worker.replace_sinks(sinks);
@@ -108,7 +112,12 @@ impl Worker {
     /// Returns the bytes it added to the sink that it added most to.
     fn record(&mut self, event: &Event) -> usize {
         match event {
-            Event::Exchange(exchange) => self.metrics.count_exchange(exchange),
+            Event::Exchange(exchange) => {
+                self.metrics.count_exchange(exchange);
+                if let Some(history) = &self.history {
+                    history.record(exchange);
+                }
+            }
             Event::Connection(connection) => self.metrics.count_connection(connection),
             Event::Bypass(bypass) => self.metrics.count_bypass(bypass),
         }

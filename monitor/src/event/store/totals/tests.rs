@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::samples;
+use crate::event::{ShortText, samples};
 
 fn exchange(user: u32, provider: &str, model: &str, input: u64) -> Exchange {
     let mut exchange = samples::exchange();
@@ -15,7 +15,7 @@ fn exchange(user: u32, provider: &str, model: &str, input: u64) -> Exchange {
 }
 
 #[test]
-fn splits() {
+fn sums_by_workload() {
     let mut totals = Totals::default();
     totals.add_exchange(&exchange(1, "openai", "a", 10));
     totals.add_exchange(&exchange(1, "openai", "b", 20));
@@ -23,53 +23,24 @@ fn splits() {
     let mut unknown = exchange(3, "openai", "a", 5);
     unknown.workload = None;
     totals.add_exchange(&unknown);
-
-    let [all] = &totals.usage(&[])[..] else {
-        panic!("one total")
-    };
-    assert_eq!(
-        (
-            all.counts.exchanges,
-            all.counts.input,
-            all.counts.output,
-            all.counts.cut
-        ),
-        (4, 135, 4, 4)
-    );
-    assert_eq!((&all.workload, &all.provider, &all.model), (&None, &None, &None));
-
-    let providers = totals.usage(&[Dimension::Provider]);
-    let figures: Vec<_> = providers
-        .iter()
-        .map(|total| (total.provider.as_deref().unwrap(), total.counts.input))
-        .collect();
-    assert_eq!(figures, [("anthropic", 100), ("openai", 35)]);
-
-    let full = totals.usage(&[Dimension::Workload, Dimension::Provider, Dimension::Model]);
-    let users: Vec<_> = full
-        .iter()
-        .map(|total| total.workload.as_ref().map(|key| key.uid))
-        .collect();
-    assert_eq!(users, [Some(2), Some(1), Some(1), None]);
-
     let workloads = totals.workloads();
-    assert_eq!(workloads.len(), 2);
-    assert_eq!(workloads.iter().map(|total| total.counts.input).sum::<u64>(), 130);
+    let mut sums: Vec<_> = workloads
+        .iter()
+        .map(|total| {
+            (
+                total.uid,
+                total.counts.exchanges,
+                total.counts.input,
+                total.counts.cut,
+            )
+        })
+        .collect();
+    sums.sort_unstable();
+    assert_eq!(sums, [(1, 2, 30, 2), (2, 1, 100, 1)]);
 }
 
 #[test]
-fn models_of_a_workload_are_bounded() {
-    let mut totals = Totals::default();
-    for number in 0..1_000 {
-        totals.add_exchange(&exchange(1, "openai", &number.to_string(), 1));
-    }
-    let models = totals.usage(&[Dimension::Model]);
-    assert_eq!(models.len(), MAX_MODELS_PER_WORKLOAD + 1);
-    assert_eq!(models.iter().map(|total| total.counts.input).sum::<u64>(), 1_000);
-}
-
-#[test]
-fn workloads_are_bounded_and_sums_stay() {
+fn workloads_are_bounded() {
     let mut totals = Totals::default();
     for user in 0..MAX_WORKLOADS as u32 + 10 {
         totals.add_exchange(&exchange(user, "openai", "a", 1));
@@ -80,7 +51,6 @@ fn workloads_are_bounded_and_sums_stay() {
         !workloads.iter().any(|total| total.uid < 10),
         "those not seen for longest made room"
     );
-    assert_eq!(totals.usage(&[])[0].counts.exchanges, MAX_WORKLOADS as u64 + 10);
 }
 
 #[test]
