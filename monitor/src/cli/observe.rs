@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use monitor_budget::MicroUsd;
 use serde_json::Value;
 
 use super::format::{duration, number, program, text, thousands, user};
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
     })
 }
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
     "TIME",
     "PROGRAM",
     "PID",
@@ -89,15 +90,16 @@ const HEADINGS: [&str; 10] = [
     "MODEL",
     "INPUT",
     "OUTPUT",
+    "COST",
     "TIME TAKEN",
     "VERDICT",
 ];
 /// Widths of the columns: fixed, because rows come one by one.
-const WIDTHS: [usize; 10] = [24, 16, 8, 12, 12, 24, 9, 9, 10, 0];
+const WIDTHS: [usize; 11] = [24, 16, 8, 12, 12, 24, 9, 9, 12, 10, 0];
 /// The columns of numbers.
-const RIGHT: [usize; 4] = [2, 6, 7, 8];
+const RIGHT: [usize; 5] = [2, 6, 7, 8, 9];
 
-fn row(cells: &[String; 10]) -> String {
+fn row(cells: &[String; 11]) -> String {
     let mut line = String::new();
     for (index, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {
         if RIGHT.contains(&index) {
@@ -109,16 +111,16 @@ fn row(cells: &[String; 10]) -> String {
     line.trim_end().to_owned()
 }
 
-fn cells(record: &Value) -> [String; 10] {
+fn cells(record: &Value) -> [String; 11] {
     let workload = &record["workload"];
     if record["kind"] == "bypass" {
-        let mut cells = [const { String::new() }; 10];
+        let mut cells = [const { String::new() }; 11];
         cells[0] = text(record, "/time");
         cells[1] = program(workload);
         cells[2] = text(workload, "/pid");
         cells[3] = user(workload);
         cells[4] = destination(record);
-        cells[9] = bypass(record);
+        cells[10] = bypass(record);
         return cells;
     }
     [
@@ -130,6 +132,7 @@ fn cells(record: &Value) -> [String; 10] {
         text(record, "/model"),
         tokens(record, "/usage/input"),
         tokens(record, "/usage/output"),
+        cost(record).unwrap_or_else(|| "-".to_owned()),
         duration(number(record, "/duration_us")),
         verdict(record),
     ]
@@ -138,7 +141,7 @@ fn cells(record: &Value) -> [String; 10] {
 fn compact(record: &Value) -> String {
     let workload = &record["workload"];
     format!(
-        "{} {}[{}] {} → {} {} {} {}→{} tokens {} {}",
+        "{} {}[{}] {} → {} {} {} {}→{} tokens{} {} {}",
         text(record, "/time"),
         program(workload),
         text(workload, "/pid"),
@@ -148,6 +151,7 @@ fn compact(record: &Value) -> String {
         text(record, "/model"),
         tokens(record, "/usage/input"),
         tokens(record, "/usage/output"),
+        cost(record).map_or_else(String::new, |cost| format!(" {cost}")),
         duration(number(record, "/duration_us")),
         verdict(record),
     )
@@ -200,6 +204,12 @@ fn tokens(record: &Value, pointer: &str) -> String {
         .pointer(pointer)
         .and_then(Value::as_u64)
         .map_or_else(|| "-".to_owned(), thousands)
+}
+
+/// The money: `0.000194 USD`. `None` where nothing was spent, or the model has no price.
+fn cost(record: &Value) -> Option<String> {
+    let micro_usd = record["cost_micro_usd"].as_u64()?;
+    Some(MicroUsd(micro_usd).to_string())
 }
 
 /// The verdict, and why: `cut (budget, billing-bots)`.

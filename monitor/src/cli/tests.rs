@@ -161,7 +161,7 @@ async fn observes() {
     }
     let compact = weir(server.socket(), "observe --last 2").await;
     let line = "2024-12-08T00:00:00.000Z python3.11[4711] bot → openai chat_completions gpt-4o-mini \
-                120→300 tokens 1.25s cut (budget, billing-bots)\n";
+                120→300 tokens 0.000194 USD 1.25s cut (budget, billing-bots)\n";
     assert_eq!(compact.1, line.repeat(2));
     fixture.record(Event::Bypass(samples::bypass().into())).await;
     let bypass = weir(server.socket(), "observe --kind bypass").await;
@@ -170,7 +170,13 @@ async fn observes() {
     assert_eq!(bypass.1, line);
     shows(
         &weir(server.socket(), "observe -o table").await,
-        &["TIME", "VERDICT", "cut (budget, billing-bots)"],
+        &[
+            "TIME",
+            "COST",
+            "VERDICT",
+            "0.000194 USD",
+            "cut (budget, billing-bots)",
+        ],
     );
     let json = weir(server.socket(), "observe -o json --kind exchange").await.1;
     assert_eq!(json.lines().count(), 3);
