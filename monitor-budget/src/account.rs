@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::alert::{Alerts, Passed};
-use crate::budget::{Budget, MAX_AMOUNT};
+use crate::budget::{Budget, MAX_AMOUNT, Scope};
 use crate::charges::Charges;
 use crate::clock::Moment;
+use crate::cluster::purse::{Held, Purse};
 use crate::overrides::Override;
 use crate::unit::Unit;
 use crate::window::Window;
@@ -38,6 +39,9 @@ pub(crate) struct Account {
     pub(crate) debt: u64,
     pub(crate) peak_outstanding: u64,
     pub(crate) open_reservations: u32,
+    /// What the node holds of it, where the limit is a cluster's. What is settled is then the node's own part, and debt is the
+    /// cluster's.
+    pub(crate) purse: Option<Box<Purse>>,
 }
 
 impl Account {
@@ -55,6 +59,7 @@ impl Account {
             debt: 0,
             peak_outstanding: 0,
             open_reservations: 0,
+            purse: Purse::of(budget.scope).map(Box::new),
         }
     }
 
@@ -166,6 +171,10 @@ impl Account {
         let within = charge.min(held);
         let beyond = charge - within;
         self.reserved = self.reserved.saturating_sub(held);
+        if let Some(purse) = &mut self.purse {
+            self.charges.add(charge);
+            return purse.settle(charge, self.reserved);
+        }
         self.charges.add(within);
         self.debt = self.debt.saturating_add(beyond).min(MAX_AMOUNT);
         self.drain_debt();
@@ -207,6 +216,33 @@ impl Account {
         }
         self.window = window;
         self.drain_debt();
+    }
+
+    /// Whose its limit is.
+    pub(crate) fn scope(&self) -> Scope {
+        self.purse.as_ref().map_or(Scope::Node, |purse| purse.scope())
+    }
+
+    /// Makes the limit the cluster's or the node's own. What the node alone owed, it owes the cluster then.
+    pub(crate) fn rescope(&mut self, scope: Scope) {
+        match (&mut self.purse, scope) {
+            (Some(purse), Scope::Cluster { on_store_loss }) => purse.on_store_loss = on_store_loss,
+            (purse, _) => {
+                *purse = Purse::of(scope).map(Box::new);
+                if let Some(purse) = purse {
+                    purse.owe(std::mem::take(&mut self.debt));
+                }
+            }
+        }
+    }
+
+    /// What its purse needs to know.
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            limit: self.limit(),
+            reserved: self.reserved,
+            settled: self.settled(),
+        }
     }
 
     fn is_calendar(&self) -> bool {

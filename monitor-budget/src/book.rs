@@ -200,7 +200,7 @@ impl Book {
                 continue;
             };
             account.advance(now);
-            if account.is_idle() {
+            if account.is_idle() && account.purse.as_ref().is_none_or(|purse| purse.is_idle(now)) {
                 idle.extend(SlotNumber::try_from(self.sweep_from));
             }
         }

@@ -97,6 +97,14 @@ impl Durable {
         Ok(taken.state)
     }
 
+    /// The node's identity in its cluster, as [`Store::node_id`].
+    pub(crate) fn node_id(&self, new: &str, not: Option<&str>) -> Result<String, LedgerError> {
+        match self.store.lock().as_ref() {
+            Some(checkpointer) => checkpointer.store.node_id(new, not),
+            None => Ok(new.to_owned()),
+        }
+    }
+
     pub(crate) fn health(&self) -> Health {
         self.health.read()
     }

@@ -11,6 +11,8 @@ use crate::book::SlotNumber;
 use crate::budget::{AccountState, Budget, Denied, DenyReason, Settlement};
 use crate::checkpoint::Durable;
 use crate::clock::{Clock, Moment, Reading, TimeLine};
+use crate::cluster::bell::{Bell, Refill};
+use crate::cluster::syncer::Syncer;
 use crate::error::LedgerError;
 use crate::handover::{Ending, Held, Successor};
 use crate::health::Health;
@@ -30,10 +32,11 @@ const SLOTS_PER_LOCK: usize = 256;
 pub(crate) struct Core {
     shared: Arc<Shared>,
     ticker: Option<Ticker>,
+    syncer: Mutex<Option<Syncer>>,
 }
 
-/// What the checkpoint thread needs of it.
-struct Shared {
+/// What the threads need of it.
+pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     /// One lock over all accounts: a reservation over several budgets is one step without an order of locks to keep. Held
     /// for well under a microsecond per operation. To shard, split the book by key and lock the shards of a request in
@@ -57,6 +60,7 @@ impl Core {
         Self {
             shared: Arc::new(shared),
             ticker: None,
+            syncer: Mutex::new(None),
         }
     }
 
@@ -83,7 +87,11 @@ impl Core {
                 Some(ticker.map_err(LedgerError::file("start the checkpoint thread for", dir))?)
             }
         };
-        Ok(Self { shared, ticker })
+        Ok(Self {
+            shared,
+            ticker,
+            syncer: Mutex::new(None),
+        })
     }
 
     pub(crate) fn reserve(&self, budgets: &[&Budget], spend: &Spend) -> Result<Holds, Denied> {
@@ -187,6 +195,11 @@ impl Core {
 
     /// Lets requests wait, writes all to the disk and lets go of it. Returns how many reservations are open.
     pub(crate) fn hand_over(&self) -> Result<u64, LedgerError> {
+        let bell = self.shared.bell();
+        // Two agents must never speak for one node.
+        if let Some(bell) = &bell {
+            bell.pause();
+        }
         self.shared.state.lock().owner = Owner::Changing;
         let released = match &self.shared.durable {
             Some(durable) => durable.release(&self.shared.state, &*self.shared.clock),
@@ -194,6 +207,9 @@ impl Core {
         };
         if let Err(error) = released {
             self.shared.belongs_to(Owner::Own);
+            if let Some(bell) = &bell {
+                bell.resume();
+            }
             return Err(error);
         }
         Ok(self.shared.state.lock().open_reservations)
@@ -211,6 +227,9 @@ impl Core {
         }
         let Some(durable) = &self.shared.durable else {
             self.shared.belongs_to(Owner::Own);
+            if let Some(bell) = self.shared.bell() {
+                bell.resume();
+            }
             return Ok(());
         };
         let reservations = self.shared.state.lock().open_reservations;
@@ -231,8 +250,13 @@ impl Core {
             }
         }
         retaken.queue_untold();
+        let bell = self.shared.bell();
+        retaken.leases.bell.clone_from(&bell);
         *self.shared.state.lock() = retaken;
         self.shared.changed_hands.notify_all();
+        if let Some(bell) = bell {
+            bell.resume();
+        }
         // A failure is in the health and tried again at the next.
         let _ = self.shared.checkpoint();
         Ok(())
@@ -283,10 +307,20 @@ impl Core {
 
     /// Hands the accounts and the present to `visit`.
     pub(crate) fn with_state<T>(&self, visit: impl FnOnce(&mut State, Moment) -> T) -> T {
-        self.shared.change(|state, reading| {
-            let now = state.now(reading);
-            visit(state, now)
-        })
+        self.shared.with_state(visit)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The thread that leases from the cluster's store.
+    pub(crate) fn syncer(&self) -> &Mutex<Option<Syncer>> {
+        &self.syncer
+    }
+
+    pub(crate) fn refill(&self) -> Refill {
+        Refill::new(self.shared.bell())
     }
 
     /// Visits all slots with the present, letting waiting requests go first now and then.
@@ -331,6 +365,26 @@ impl Shared {
         outcome
     }
 
+    /// Hands the accounts and the present to `visit`.
+    pub(crate) fn with_state<T>(&self, visit: impl FnOnce(&mut State, Moment) -> T) -> T {
+        self.change(|state, reading| {
+            let now = state.now(reading);
+            visit(state, now)
+        })
+    }
+
+    fn bell(&self) -> Option<Arc<Bell>> {
+        self.state.lock().leases.bell.clone()
+    }
+
+    /// The node's identity in its cluster: `new` if it has none, or is to have another one than `not`.
+    pub(crate) fn node_id(&self, new: &str, not: Option<&str>) -> Result<String, LedgerError> {
+        match &self.durable {
+            Some(durable) => durable.node_id(new, not),
+            None => Ok(new.to_owned()),
+        }
+    }
+
     fn belongs_to(&self, owner: Owner) {
         self.state.lock().owner = owner;
         self.changed_hands.notify_all();
@@ -365,6 +419,7 @@ impl Shared {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        *self.syncer.lock() = None;
         // Ended first: nothing may hold the directory when the ledger is gone.
         self.ticker = None;
         // The journal has all of it; this only makes the next start quicker, so that a failure needs no report.

@@ -125,6 +125,9 @@ impl State {
             return budget.limit();
         };
         self.define(slot, budget, now);
+        if let Some(free) = self.lease_free(slot, now) {
+            return free;
+        }
         self.book.account_mut(slot).map_or(0, |account| {
             account.advance(now);
             account.free()

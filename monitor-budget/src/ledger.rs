@@ -9,6 +9,9 @@ use crate::alert::Crossing;
 use crate::audit::AuditEntry;
 use crate::budget::{AccountState, Budget, Denied};
 use crate::clock::Clock;
+use crate::cluster::bell::Refill;
+use crate::cluster::link::{Cluster, ClusterError};
+use crate::cluster::syncer::{self, ClusterHealth};
 use crate::core::Core;
 use crate::error::LedgerError;
 use crate::handover::{Adopted, Successor};
@@ -22,7 +25,7 @@ use crate::unit::Spend;
 /// The token ledger. A cheap handle: clones share the accounts.
 #[derive(Clone)]
 pub struct Ledger {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// When what the journal holds is written to the store.
@@ -192,6 +195,30 @@ impl Ledger {
     #[must_use]
     pub fn take_crossings(&self) -> Vec<Crossing> {
         self.core.with_state(State::take_crossings)
+    }
+
+    /// Makes this ledger a node of a cluster: budgets of its scope are leased from the cluster's store from now on, by a thread of
+    /// its own. A ledger joins once.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if the settings are not valid or the thread cannot be started. A store that does not answer is none: see
+    /// [`cluster_health`](Self::cluster_health).
+    pub fn join(&self, cluster: Cluster) -> Result<(), ClusterError> {
+        syncer::join(&self.core, cluster)
+    }
+
+    /// How the cluster is reached; `None` for a ledger that has not joined one.
+    #[must_use]
+    pub fn cluster_health(&self) -> Option<ClusterHealth> {
+        let syncer = self.core.syncer().lock();
+        syncer.as_ref().map(|syncer| syncer.health(self.core.shared()))
+    }
+
+    /// Asks the cluster's store for what reservations lacked that were refused as [`DenyReason::NeedsLease`](crate::DenyReason::NeedsLease),
+    /// and is done when it has answered or did not within its time-out: then they are worth one more try. Done at once without a
+    /// cluster. May be awaited in any runtime.
+    pub fn refill(&self) -> Refill {
+        self.core.refill()
     }
 
     /// Writes all changes to the store now. Only what is in a checkpoint survives a power cut; a kill of the agent takes

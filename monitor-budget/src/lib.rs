@@ -52,7 +52,6 @@ mod calendar;
 mod charges;
 mod checkpoint;
 mod clock;
-#[cfg(test)]
 mod cluster;
 mod core;
 mod error;
@@ -82,6 +81,9 @@ pub use budget::{
 };
 pub use calendar::{Period, UnknownZone, Zone};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use cluster::bell::Refill;
+pub use cluster::link::{Cluster, ClusterError};
+pub use cluster::syncer::{Breaker, ClusterHealth};
 pub use error::LedgerError;
 pub use fit::Level;
 pub use glob::{Glob, GlobError, MAX_PATTERN_BYTES};

@@ -7,6 +7,7 @@ use crate::audit::AuditLog;
 use crate::book::{Book, MAX_ACCOUNTS, SlotNumber};
 use crate::budget::Budget;
 use crate::clock::{Clock, Moment, Reading, TimeLine, ahead, moment};
+use crate::cluster::purse::Purse;
 use crate::error::LedgerError;
 use crate::journal::Log;
 use crate::journal::file::{JournalReader, generations, path_of};
@@ -114,6 +115,7 @@ pub(crate) fn recover(
         book.touch(slot, end_lsn);
     }
     let mut state = State::new(time);
+    state.leases.find(&mut book);
     state.book = book;
     state.audit = audit;
     state.queue_untold();
@@ -267,6 +269,17 @@ impl Replay {
                     account.advance(now);
                     account.close_reservation(settle.held, settle.charge);
                     account.pass_alerts(now);
+                })?;
+            }
+            Record::Purse { slot, purse } => {
+                let read = (!purse.is_empty()).then(|| Purse::parse(purse).map(Box::new));
+                let read = match read {
+                    Some(None) => return Err("a record has a lease that is unreadable"),
+                    Some(read) => read,
+                    None => None,
+                };
+                self.each(std::iter::once((slot, read)), lsn, |account, read| {
+                    account.purse = read
                 })?;
             }
             Record::Clock { unix_ms } => self.seen = (ledger_ms, unix_ms),

@@ -8,8 +8,9 @@ use crate::account::{Account, RETRY_WHILE_RESERVED_MS};
 use crate::alert::{Crossings, MAX_ALERTS};
 use crate::audit::AuditLog;
 use crate::book::{Book, SlotNumber};
-use crate::budget::{AccountState, Budget, Charge, Denied, DenyReason, Settlement};
+use crate::budget::{AccountState, Budget, Charge, Denied, DenyReason, Scope, Settlement};
 use crate::clock::{Moment, Reading, TimeLine};
+use crate::cluster::leases::Leases;
 use crate::handover::Successor;
 use crate::journal::Log;
 use crate::journal::record::{Amounts, MAX_KEY_BYTES, Record, Settles, WindowText};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) crossings: Crossings,
     /// Whose the accounts are.
     pub(crate) owner: Owner,
+    /// Budgets of the cluster.
+    pub(crate) leases: Leases,
 }
 
 /// Whose the accounts are.
@@ -65,6 +68,7 @@ impl State {
             audit: AuditLog::default(),
             crossings: Crossings::default(),
             owner: Owner::Own,
+            leases: Leases::default(),
         }
     }
 
@@ -106,6 +110,11 @@ impl State {
                     self.define(slot, budget, now);
                     self.refusal(slot, amount, now)
                 }
+                // Nothing is leased yet: the account is there so that something will be.
+                None if budget.scope != Scope::Node && self.book.room() > 0 => {
+                    let slot = self.open(budget, now);
+                    self.refusal(slot, amount, now)
+                }
                 None => {
                     missing += 1;
                     (amount > budget.limit()).then(|| refusal(&Account::new(budget, now), amount, now))
@@ -137,6 +146,7 @@ impl State {
             if let Some(account) = self.book.account_mut(slot) {
                 account.open_reservation(held);
             }
+            self.note_lease_use(slot, now);
             holds.push(Hold {
                 slot,
                 unit: budget.unit,
@@ -169,6 +179,7 @@ impl State {
             if let Some(account) = self.book.account_mut(slot) {
                 account.hold(amount);
             }
+            self.note_lease_use(slot, now);
         }
         let slots = amounts.iter().map(|(slot, _)| *slot);
         let amounts = Amounts::List(amounts);
@@ -211,11 +222,21 @@ impl State {
             self.crossings.note(slot, passed);
             self.record_definition(slot, now);
         }
+        let Some(account) = self.book.account_mut(slot) else {
+            return;
+        };
+        if account.scope() != budget.scope {
+            account.rescope(budget.scope);
+            self.record_purse(slot, now);
+        }
     }
 
     pub(crate) fn open(&mut self, budget: &Budget, now: Moment) -> SlotNumber {
         let slot = self.book.open(budget, now);
         self.record_definition(slot, now);
+        if budget.scope != Scope::Node {
+            self.record_purse(slot, now);
+        }
         slot
     }
 
@@ -295,6 +316,9 @@ impl State {
     fn refusal(&mut self, slot: SlotNumber, amount: u64, now: Moment) -> Option<Denied> {
         let account = self.book.account_mut(slot)?;
         account.advance(now);
+        if account.purse.is_some() {
+            return self.lease_refusal(slot, amount, now);
+        }
         (account.free() < amount).then(|| refusal(account, amount, now))
     }
 

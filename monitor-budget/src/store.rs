@@ -11,6 +11,8 @@ use crate::alert::Alerts;
 use crate::audit::AuditEntry;
 use crate::book::{MAX_ACCOUNTS, SlotNumber};
 use crate::charges::Charges;
+use crate::cluster::purse::Purse;
+use crate::cluster::tables;
 use crate::error::LedgerError;
 use crate::overrides::Override;
 use crate::rolling::{Rolling, Slot};
@@ -168,7 +170,14 @@ impl Store {
                 });
             }
         }
+        tables::create(&store.connection).map_err(error("create the cluster's tables"))?;
         Ok(store)
+    }
+
+    /// The node's identity in its cluster; `new` if it has none or is to have another one than `not`.
+    pub(crate) fn node_id(&self, new: &str, not: Option<&str>) -> Result<String, LedgerError> {
+        let id = tables::node_id(&self.connection, new, not);
+        id.map_err(LedgerError::store("keep the node's identity", &self.path))
     }
 
     fn number(&self, query: &str) -> Result<i64, LedgerError> {
@@ -212,7 +221,8 @@ impl Store {
     pub(crate) fn load(&self, mut visit: impl FnMut(StoredSlot)) -> Result<(), LedgerError> {
         let error = || LedgerError::store("read the accounts", &self.path);
         let query = "SELECT slot, lsn, key, unit, limit_amount, window, settled, reserved, debt, peak_outstanding, \
-                     open_reservations, charges, override_limit, override_until_ms, alerts FROM account ORDER BY slot";
+                     open_reservations, charges, override_limit, override_until_ms, alerts, purse \
+                     FROM account LEFT JOIN account_purse USING (slot) ORDER BY slot";
         let mut statement = self.connection.prepare(query).map_err(error())?;
         let mut rows = statement.query([]).map_err(error())?;
         while let Some(row) = rows.next().map_err(error())? {
@@ -268,6 +278,12 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Result<Option<Account>, &'sta
     let Some(alerts) = Alerts::parse(&row.get::<_, String>(14)?) else {
         return Ok(Err("its thresholds are unreadable"));
     };
+    let purse: Option<String> = row.get(15)?;
+    let purse = match purse.as_deref().map(Purse::parse) {
+        Some(None) => return Ok(Err("its lease is unreadable")),
+        Some(purse) => purse.map(Box::new),
+        None => None,
+    };
     Ok(Ok(Some(Account {
         key,
         unit,
@@ -280,6 +296,7 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Result<Option<Account>, &'sta
         debt: row.get(8)?,
         peak_outstanding: row.get(9)?,
         open_reservations: row.get(10)?,
+        purse,
     })))
 }
 
@@ -344,6 +361,8 @@ fn write(
              VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
         )?;
         for StoredSlot { slot, lsn, account } in slots {
+            let purse = account.as_ref().and_then(|account| account.purse.as_deref());
+            tables::put_purse(&transaction, *slot, purse)?;
             let Some(a) = account else {
                 put.execute(params![
                     slot,

@@ -125,7 +125,7 @@ local function sweep()
       leased = leased - r.left
       r.charged = slot_of(r.expires)
       if kind == 'calendar' and r.expires - ahead < period_start then r.charged = period_start end
-      if kind == 'open' or leaves(r.charged) <= now then
+      if r.left == 0 or kind == 'open' or leaves(r.charged) <= now then
         redis.call('HDEL', key, 'n' .. name)
       else
         slots[r.charged] = (slots[r.charged] or 0) + r.left

@@ -54,6 +54,11 @@ pub(crate) struct Claim {
     pub(crate) own: Vec<(u64, u64)>,
 }
 
+/// The store's epoch in which a budget's life began.
+pub(crate) fn epoch_of(life: &str) -> &str {
+    life.split('/').next().unwrap_or_default()
+}
+
 /// The newest of the store that a node has seen, over all budgets: a store that is older than this has lost something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -64,7 +69,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// Takes note of a reply.
     pub(crate) fn note(&mut self, reply: &Reply) {
-        let epoch = reply.life.split('/').next().unwrap_or_default();
+        let epoch = epoch_of(&reply.life);
         if self.epoch == epoch {
             self.version = self.version.max(reply.version);
         } else {
@@ -153,12 +158,25 @@ pub(crate) fn command(script: &Script, keys: [&str; 2], node: &str, seen: &Seen,
     command
 }
 
+/// An exchange about no budget.
+pub(crate) fn touch(script: &Script, store: &str, node: &str, seen: &Seen, ttl_ms: u64) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(script.get_hash()).arg(1).arg(store).arg(node);
+    // No exchange has this number. The nonce names the epoch where this begins one.
+    command
+        .arg(0)
+        .arg(format!("{:016x}", super::random()))
+        .arg(ttl_ms);
+    command.arg(&seen.epoch).arg(seen.version);
+    command
+}
+
 impl FromRedisValue for Reply {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let (status, life, version, lease, used, leased, debt, nodes, hungry, wait_ms, store_ms): Fields =
             redis::from_redis_value(value)?;
         let status = match status.as_str() {
-            "ok" => Status::Done,
+            "ok" | "store" => Status::Done,
             "seeding" => Status::Seeding { wait_ms },
             "period" => Status::OtherPeriod,
             "replaced" => Status::Replaced,

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, Script};
 
-use super::script::{Ask, Reply, Seen, TEXT, budget_key, command, store_key};
+use super::leases::Asked;
+use super::script::{Ask, Reply, Seen, TEXT, budget_key, command, store_key, touch};
 
 /// A server on a port of the loopback interface with a directory of its own; killed when it is dropped.
 pub(crate) struct Server {
@@ -181,6 +182,23 @@ impl Store {
         for (key, dumped) in saved {
             self.query::<()>(redis::cmd("RESTORE").arg(key).arg(0).arg(dumped));
         }
+    }
+
+    /// What a node's syncer sends.
+    pub(crate) fn exchange(&mut self, node: &str, seen: &Seen, asks: &[Asked]) -> Vec<Reply> {
+        let store = store_key("test");
+        asks.iter()
+            .map(|asked| {
+                let budget = budget_key("test", asked.unit.name(), &asked.key);
+                let command = command(&self.script, [&store, &budget], node, seen, &asked.ask);
+                self.query(&command)
+            })
+            .collect()
+    }
+
+    pub(crate) fn touch(&mut self, node: &str, seen: &Seen, ttl_ms: u64) -> Reply {
+        let command = touch(&self.script, &store_key("test"), node, seen, ttl_ms);
+        self.query(&command)
     }
 
     pub(crate) fn sync(&mut self, node: &str, seen: &mut Seen, ask: &Ask) -> Reply {

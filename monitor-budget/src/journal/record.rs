@@ -35,6 +35,7 @@ pub(super) const KIND_TOLD: u8 = 9;
 const OVERRIDE: u8 = 1;
 const NO_OVERRIDE: u8 = 2;
 const RESET: u8 = 3;
+const KIND_PURSE: u8 = 10;
 
 /// Longest text of a window: the longest name of a time zone has some 30 bytes.
 const MAX_WINDOW_BYTES: usize = 96;
@@ -73,6 +74,8 @@ pub(crate) enum Record<'a> {
     },
     /// What an account's thresholds had to tell was taken.
     Told { slot: SlotNumber },
+    /// What the node holds of a cluster's budget, all of it; empty for a budget that is the node's own.
+    Purse { slot: SlotNumber, purse: &'a str },
 }
 
 /// A window, as a record has it.
@@ -210,6 +213,11 @@ pub(crate) fn append(buffer: &mut Vec<u8>, generation: u64, ledger_ms: u64, reco
             put(buffer, unix_ms);
             KIND_STEP
         }
+        Record::Purse { slot, purse } => {
+            put_slot(buffer, slot);
+            buffer.extend_from_slice(purse.as_bytes());
+            KIND_PURSE
+        }
         Record::Clock { unix_ms } => {
             put(buffer, unix_ms);
             KIND_CLOCK
@@ -266,6 +274,10 @@ pub(crate) fn read(bytes: &[u8], generation: u64) -> Option<Frame<'_>> {
         },
         KIND_STEP => Record::Step {
             unix_ms: take(&mut body)?,
+        },
+        KIND_PURSE => Record::Purse {
+            slot: take_slot(&mut body)?,
+            purse: std::str::from_utf8(body).ok()?,
         },
         KIND_CLOCK => Record::Clock {
             unix_ms: take(&mut body)?,
