@@ -2,7 +2,7 @@
 //! over loopback TCP.
 //!
 //! Who may ask is decided by the kernel's word on the peer, before anything of the request is read. Handlers
-//! read snapshots; none of them touches the data path.
+//! read snapshots, and change budgets by way of the ledger; none of them touches the data path.
 
 mod budgets;
 mod feed;
@@ -18,17 +18,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use monitor_budget::{Budget, Ledger};
+use monitor_budget::{Budget, Clock, Ledger};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::peer::{Allowed, PeerListener};
+use self::peer::{Allowed, Peer, PeerListener};
 use self::socket::BoundSocket;
 use crate::config::Node;
-use crate::event::{Connection, Store};
+use crate::event::{Connection, Recorder, Store};
 use crate::history::History;
+use crate::identity::Workload;
 use crate::metrics::Metrics;
 
 /// Connections to each of the two servers at once; more wait in the kernel's backlog.
@@ -59,6 +60,12 @@ pub struct Sources {
     pub ledger: Ledger,
     /// The budget of an account's key as the policies have it now.
     pub budget_of: BudgetOf,
+    /// What is known of a process, by its id and user.
+    pub identify: Box<dyn Fn(u32, u32) -> Arc<Workload> + Send + Sync>,
+    /// Takes the records of what is changed.
+    pub recorder: Recorder,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The agent as it is now.
@@ -156,7 +163,8 @@ impl ApiServer {
         let bound = tcp.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
         let allowed = Allowed::new(&node.api_users, sources.metrics.clone());
-        let unix = axum::serve(PeerListener::new(unix, allowed), routes::router(sources.clone()))
+        let routes = routes::router(sources.clone()).into_make_service_with_connect_info::<Peer>();
+        let unix = axum::serve(PeerListener::new(unix, allowed), routes)
             .with_graceful_shutdown(until(stopped.clone()));
         let tcp = axum::serve(io::LimitedTcp::new(tcp), health::router(sources))
             .with_graceful_shutdown(until(stopped));

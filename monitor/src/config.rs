@@ -26,7 +26,7 @@ pub use self::policy::{
     OnUnknown, OnUntrustedCa, OperationRule, Parts, Policy, Quic, Selector,
 };
 pub use self::quantity::QuantityError;
-pub(crate) use self::quantity::duration_ms;
+pub(crate) use self::quantity::{duration_ms, tokens};
 pub use self::usage::{DEFAULT_DAYS_MS, DEFAULT_HOURS_MS, DEFAULT_MINUTES_MS, Usage};
 pub use self::users::Uid;
 pub use monitor_budget::{Glob, GlobError, MAX_PATTERN_BYTES};

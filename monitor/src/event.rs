@@ -1,9 +1,10 @@
-//! What happened, on record: one [`Exchange`] per request, one [`Connection`] per connection, and a [`Bypass`] for what
-//! was LLM-bound and not intercepted.
+//! What happened, on record: one [`Exchange`] per request, one [`Connection`] per connection, a [`Bypass`] for what was
+//! LLM-bound and not intercepted, and an [`Audit`] for a budget changed by hand.
 //!
 //! No type here can hold a prompt or a response: there are numbers, closed enums, names of the configuration, and
 //! [`ShortText`] for the few texts that come from a workload (method, path, model).
 
+mod audit;
 mod bypass;
 mod connection;
 mod counts;
@@ -24,6 +25,7 @@ mod workload;
 
 use std::sync::Arc;
 
+pub use self::audit::{Audit, AuditActor, AuditOutcome};
 pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
 pub use self::counts::Counts;
@@ -47,4 +49,6 @@ pub enum Event {
     Connection(Arc<Connection>),
     /// Something LLM-bound was not intercepted.
     Bypass(Arc<Bypass>),
+    /// A budget was changed by hand, or somebody tried to.
+    Audit(Arc<Audit>),
 }

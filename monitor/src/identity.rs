@@ -26,6 +26,7 @@ mod kubernetes;
 mod namespaces;
 mod netns;
 mod owners;
+mod peer;
 mod placement;
 mod process;
 mod procfs;
@@ -50,6 +51,7 @@ pub use self::kubernetes::{PodNames, Whereabouts, WhereaboutsError};
 pub use self::namespaces::{NamespaceChanges, Namespaces};
 pub use self::netns::Netns;
 pub use self::owners::{socket_owners, sockets_of};
+pub use self::peer::login_uid;
 pub use self::placement::{
     Changes, Container, ContainerNames, Directory, NoDirectory, Owner, Placement, Placements, Pod, SpiffeId,
     SpiffeSource,

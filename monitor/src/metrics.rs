@@ -15,7 +15,7 @@ pub use self::bypasses::ReadCounter;
 use self::models::Models;
 use self::process::ProcessCollector;
 use self::pulled::{PulledCounters, PulledGauge};
-use crate::event::{Bypass, Connection, Exchange};
+use crate::event::{Audit, Bypass, Connection, Exchange};
 
 /// Most distinct values of the `model` label, which workloads choose; later ones count as [`OTHER_MODEL`].
 pub const MAX_MODEL_LABELS: usize = 200;
@@ -51,6 +51,7 @@ pub struct Metrics {
     name_lookups: IntCounterVec,
     /// Requests to the local API that were refused because of who asked.
     pub api_refused: IntCounter,
+    audits: IntCounterVec,
     /// 1 while the last self-test connection arrived attributed, else 0.
     pub self_test_success: IntGauge,
     /// Unix seconds of the last self-test that succeeded; 0 before the first.
@@ -139,6 +140,11 @@ impl Metrics {
                 "weir_name_lookups_total",
                 "Names of the catalog that the agent asked the host's resolver for, by outcome.",
                 &["outcome"],
+            )?,
+            audits: counters(
+                "weir_audits_total",
+                "Budgets that somebody changed by hand or tried to, by what was asked for and what became of it.",
+                &["change", "outcome"],
             )?,
             api_refused: counter(
                 "weir_api_refused_total",
@@ -328,6 +334,13 @@ impl Metrics {
     /// Counts a bypass that the agent found; those of the kernel programs are counted there.
     pub fn count_bypass(&self, bypass: &Bypass) {
         self.bypasses.count(bypass);
+    }
+
+    /// Counts a change of a budget by hand.
+    pub fn count_audit(&self, audit: &Audit) {
+        self.audits
+            .with_label_values(&[audit.change.name(), audit.outcome.name()])
+            .inc();
     }
 
     /// Counts names that the agent asked for.

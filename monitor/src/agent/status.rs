@@ -71,7 +71,8 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         .metrics
         .add_pods(move || for_pods.interceptor.pod_names.known())?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
-    let (for_node, for_missing, for_budgets) = (parts.clone(), parts.clone(), parts.clone());
+    let (for_node, for_missing) = (parts.clone(), parts.clone());
+    let (for_budgets, for_peers) = (parts.clone(), parts.clone());
     let (live, ledger) = (
         parts.interceptor.live.clone(),
         parts.interceptor.node.ledger.clone(),
@@ -85,6 +86,9 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         missing: Box::new(move || missing(&for_missing)),
         open_connections: Box::new(move || live.list()),
         ledger,
+        identify: Box::new(move |pid, uid| for_peers.interceptor.identity.peer(pid, uid)),
+        recorder: parts.interceptor.node.recorder.clone(),
+        clock: parts.interceptor.node.clock.clone(),
         budget_of: Box::new(move |key| for_budgets.interceptor.node.policies.load().budget_of(key)),
     })
 }

@@ -1,15 +1,17 @@
-//! Budgets over the local API: the accounts of the ledger, as they stand.
+//! Budgets over the local API: the accounts of the ledger as they stand, and changed by hand.
 
 mod account;
+mod change;
 mod find;
+mod history;
 
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use monitor_budget::{AccountState, Glob};
 use serde::Deserialize;
@@ -19,11 +21,21 @@ use self::account::{Account, Definition, Described, policy, taken, used_percent}
 use super::Sources;
 use super::routes::{Parameters, Refused};
 
+/// Longest body of a request: an override has some hundred bytes.
+const MAX_BODY_BYTES: usize = 4 << 10;
+
 /// The routes below `/v1/budgets`.
 pub(super) fn router() -> Router<Arc<Sources>> {
     Router::new()
         .route("/v1/budgets", get(list))
+        .route("/v1/budgets/history", get(history::history))
         .route("/v1/budgets/{key}", get(one))
+        .route(
+            "/v1/budgets/{key}/override",
+            put(change::put_override).delete(change::delete_override),
+        )
+        .route("/v1/budgets/{key}/reset", post(change::post_reset))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
 /// Which accounts are listed.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -31,6 +33,36 @@ impl Allowed {
         let own = own_uid();
         let uids = users.iter().map(|user| user.0).chain([0]).chain(own).collect();
         Self { uids, metrics }
+    }
+}
+
+/// Who asks: the kernel's word on the process that connected (unix(7), SO_PEERCRED).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) uid: u32,
+    /// `None` where the process is in a pid namespace that this one does not see.
+    pub(super) pid: Option<u32>,
+}
+
+impl Peer {
+    fn of(credentials: &UCred) -> Self {
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
+        Self {
+            uid: credentials.uid(),
+            pid: pid.filter(|&pid| pid != 0),
+        }
+    }
+
+    /// Whether it may change budgets: root and the agent's own user may. The users of `node.api_users` are given the API to look. Groups
+    /// do not count: containers run under any user with group 0.
+    pub(super) fn may_change(self) -> bool {
+        self.uid == 0 || own_uid() == Some(self.uid)
+    }
+}
+
+impl Connected<IncomingStream<'_, PeerListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, PeerListener>) -> Self {
+        *stream.remote_addr()
     }
 }
 
@@ -69,8 +101,7 @@ impl PeerListener {
 
 impl Listener for PeerListener {
     type Io = Limited<UnixStream>;
-    /// The peer's user.
-    type Addr = u32;
+    type Addr = Peer;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         // Taken only by those who may ask: others cannot use the places up.
@@ -80,7 +111,7 @@ impl Listener for PeerListener {
                 // The credentials are those of the process that called `connect` (unix(7), SO_PEERCRED).
                 Ok((stream, _)) => match stream.peer_cred() {
                     Ok(peer) if self.allowed.uids.contains(&peer.uid()) => {
-                        return (Limited::new(stream, place, None), peer.uid());
+                        return (Limited::new(stream, place, None), Peer::of(&peer));
                     }
                     Ok(peer) => self.refuse(stream, peer.uid()),
                     Err(error) => tracing::warn!(%error, "local API: a peer's user is not known; closed"),

@@ -111,7 +111,7 @@ struct Records {
     follow: bool,
 }
 
-/// Exchanges, bypasses or both as JSON lines, oldest first; with `follow`, without an end.
+/// Exchanges, bypasses, changes of budgets or all of them as JSON lines, oldest first; with `follow`, without an end.
 async fn records(
     State(sources): State<Arc<Sources>>,
     query: Parameters<Records>,
@@ -121,8 +121,9 @@ async fn records(
     let kind = match query.kind.as_deref() {
         None => RecordKind::Any,
         Some(name) => RecordKind::parse(name).ok_or_else(|| {
-            let message =
-                format!("there are no records of kind `{name}`: use exchange or bypass, or leave it out");
+            let message = format!(
+                "there are no records of kind `{name}`: use exchange, bypass or audit, or leave it out"
+            );
             Refused(StatusCode::BAD_REQUEST, message)
         })?,
     };

@@ -24,6 +24,7 @@ pub(crate) struct Fixture {
     history_thread: Option<HistoryThread>,
     pub(crate) sources: Arc<Sources>,
     missing: Arc<parking_lot::Mutex<Vec<String>>>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Fixture {
@@ -39,7 +40,8 @@ impl Fixture {
         let kept = crate::config::Usage::default();
         let (history, history_thread) = History::start(directory.path(), kept, clock).unwrap();
         let (recorder, thread) = Recorder::start_with(&[], metrics.clone(), Some(history.clone())).unwrap();
-        let ledger = Ledger::in_memory(Arc::new(ManualClock::new(samples::MIDNIGHT_MS)));
+        let clock = Arc::new(ManualClock::new(samples::MIDNIGHT_MS));
+        let ledger = Ledger::in_memory(clock.clone());
         let budget = Budget::tokens(
             "billing-bots/0/workload:/system.slice/bot.service",
             1_000,
@@ -79,6 +81,15 @@ impl Fixture {
                 vec![open]
             }),
             ledger,
+            identify: Box::new(|pid, uid| {
+                Arc::new(crate::identity::Workload {
+                    pid,
+                    uid,
+                    ..crate::identity::Workload::clone(&samples::workload())
+                })
+            }),
+            recorder: recorder.clone(),
+            clock: clock.clone(),
             budget_of: Box::new(|key| {
                 let rest = key.strip_prefix("billing-bots/0/workload:/")?;
                 (!rest.is_empty()).then(|| Budget::tokens(key, 1_000, 3_600_000))
@@ -92,6 +103,7 @@ impl Fixture {
             history_thread: Some(history_thread),
             sources: Arc::new(sources),
             missing,
+            clock,
         }
     }
 
@@ -287,7 +299,7 @@ async fn refuses_what_it_cannot_answer() {
         ("/v1/records?limit=5000", 400, "4096 records"),
         ("/v1/records?limit=many", 400, "limit"),
         ("/v1/records?last=5", 400, "last"),
-        ("/v1/records?kind=connection", 400, "exchange or bypass"),
+        ("/v1/records?kind=connection", 400, "exchange, bypass or audit"),
         ("/v1/budgets?policy=", 400, "the pattern is empty"),
         ("/v1/budgets?over=most", 400, "over"),
         (

@@ -1,8 +1,12 @@
 //! `weir budget`: one file per subcommand.
 
 mod amount;
+mod confirm;
 mod get;
+mod history;
 mod list;
+mod reset;
+mod set;
 
 use std::io::Write;
 
@@ -23,6 +27,12 @@ enum Command {
     List(list::ListBudgets),
     /// Show one budget in full
     Get(get::GetBudget),
+    /// Put another limit into force for a time, or the configured one back
+    Set(set::SetBudget),
+    /// Forget what is settled and owed; what is reserved stays reserved
+    Reset(reset::ResetBudget),
+    /// Show who changed which budget, the latest first
+    History(history::BudgetHistory),
 }
 
 pub(super) fn run(arguments: &Budget, out: &mut impl Write) -> Result<(), CliError> {
@@ -30,5 +40,8 @@ pub(super) fn run(arguments: &Budget, out: &mut impl Write) -> Result<(), CliErr
         None => list::run(&arguments.list, out),
         Some(Command::List(arguments)) => list::run(arguments, out),
         Some(Command::Get(arguments)) => get::run(arguments, out),
+        Some(Command::Set(arguments)) => set::run(arguments, out),
+        Some(Command::Reset(arguments)) => reset::run(arguments, out),
+        Some(Command::History(arguments)) => history::run(arguments, out),
     }
 }

@@ -71,6 +71,14 @@ pub enum CliError {
     /// The agent runs, and is not ready.
     #[error("the agent is not ready: {}", .0.join("; "))]
     NotReady(Vec<String>),
+    /// An override without an end.
+    #[error(
+        "an override without an end is a change of the configuration: say --for or --until, or change the policy"
+    )]
+    NoEnd,
+    /// Nobody said yes.
+    #[error("nothing was changed: {0} Say yes, or pass --yes")]
+    NotConfirmed(String),
     /// The command could not start what it needs of the system.
     #[error("cannot start: {0}")]
     Start(io::Error),
@@ -102,11 +110,13 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::InvalidConfig,
+            Self::NoEnd => Exit::Usage,
             Self::NotRunning { .. } => Exit::NotRunning,
             Self::NotAllowed { .. } => Exit::NotAllowed,
             Self::Refused { .. }
             | Self::Answer(_)
             | Self::NotReady(_)
+            | Self::NotConfirmed(_)
             | Self::Start(_)
             | Self::Agent(_)
             | Self::AgentAlive { .. }

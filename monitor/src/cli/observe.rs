@@ -18,7 +18,7 @@ pub(super) struct Observe {
     /// How many past records to show first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) last: usize,
-    /// Only exchanges, or only what was not intercepted
+    /// Only records of this kind
     #[arg(long, value_enum, value_name = "KIND")]
     pub(super) kind: Option<Kind>,
     /// Output format
@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Exchange,
     /// What was LLM-bound and not intercepted
     Bypass,
+    /// Budgets changed by hand
+    Audit,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -54,6 +56,7 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
         None => "",
         Some(Kind::Exchange) => "&kind=exchange",
         Some(Kind::Bypass) => "&kind=bypass",
+        Some(Kind::Audit) => "&kind=audit",
     };
     let path = format!(
         "/v1/records?limit={}&follow={}{kind}",
@@ -71,6 +74,7 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
                 )?;
             }
             Format::Compact if record["kind"] == "bypass" => writeln!(out, "{}", compact_bypass(record))?,
+            Format::Compact if record["kind"] == "audit" => writeln!(out, "{}", compact_audit(record))?,
             Format::Compact => writeln!(out, "{}", compact(record))?,
             Format::Table => writeln!(out, "{}", row(&cells(record)))?,
         }
@@ -121,6 +125,15 @@ fn cells(record: &Value) -> [String; 11] {
         cells[3] = user(workload);
         cells[4] = destination(record);
         cells[10] = bypass(record);
+        return cells;
+    }
+    if record["kind"] == "audit" {
+        let mut cells = [const { String::new() }; 10];
+        cells[0] = text(record, "/time");
+        cells[1] = program(workload);
+        cells[2] = text(record, "/pid");
+        cells[3] = text(record, "/uid");
+        cells[9] = audit(record);
         return cells;
     }
     [
@@ -176,6 +189,30 @@ fn compact_bypass(record: &Value) -> String {
         text(record, "/transport"),
         bypass(record)
     )
+}
+
+fn compact_audit(record: &Value) -> String {
+    let (time, uid) = (text(record, "/time"), text(record, "/uid"));
+    let program = program(&record["workload"]);
+    format!(
+        "{time} {program}[{}] {uid} → {}",
+        text(record, "/pid"),
+        audit(record)
+    )
+}
+
+/// What was done to a budget by hand: `override of bots/0/all done`.
+fn audit(record: &Value) -> String {
+    let mut what = format!(
+        "{} of {} {}",
+        text(record, "/change"),
+        text(record, "/budget"),
+        text(record, "/outcome")
+    );
+    if !record["reason"].is_null() {
+        what.push_str(&format!(" ({})", text(record, "/reason")));
+    }
+    what
 }
 
 /// The server name, else the address.

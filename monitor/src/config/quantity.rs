@@ -23,7 +23,7 @@ pub enum QuantityError {
 /// # Errors
 ///
 /// Any other text, a fraction of a token, or more than 64 bits.
-pub(super) fn tokens(text: &str) -> Result<u64, QuantityError> {
+pub(crate) fn tokens(text: &str) -> Result<u64, QuantityError> {
     let refused = || QuantityError::Tokens(text.to_owned());
     let number = text
         .trim()

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
+use monitor_budget::{Figures, Unit};
 use serde::Serialize;
 
 use super::workload::{PlacementView, WorkloadView, view};
-use super::{BudgetUse, Bypass, Connection, Cost, Event, Exchange, FindingCount, OwnCount, TokenUsage};
+use super::{
+    Audit, BudgetUse, Bypass, Connection, Cost, Event, Exchange, FindingCount, OwnCount, TokenUsage,
+};
 use crate::identity::AttributionReason;
 
 /// Appends the record of an event and a line feed.
@@ -20,6 +23,7 @@ pub fn encode(event: &Event, line: &mut Vec<u8>) -> Result<(), serde_json::Error
             serde_json::to_writer(&mut *line, &ConnectionRecord::from(&**connection))?
         }
         Event::Bypass(bypass) => serde_json::to_writer(&mut *line, &BypassRecord::from(&**bypass))?,
+        Event::Audit(audit) => serde_json::to_writer(&mut *line, &AuditRecord::from(&**audit))?,
     }
     line.push(b'\n');
     Ok(())
@@ -217,6 +221,64 @@ impl<'a> From<&'a Bypass> for BypassRecord<'a> {
     }
 }
 
+/// A change of a budget by hand as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct AuditRecord<'a> {
+    kind: &'static str,
+    time: String,
+    change: &'static str,
+    outcome: super::AuditOutcome,
+    reason: Option<&'a str>,
+    uid: u32,
+    login_uid: Option<u32>,
+    pid: Option<u32>,
+    workload: Option<WorkloadView<'a>>,
+    budget: &'a str,
+    unit: Option<&'static str>,
+    before: Option<FiguresRecord>,
+    after: Option<FiguresRecord>,
+}
+
+/// The figures of a budget that a change by hand may touch.
+#[derive(Debug, Serialize)]
+pub(crate) struct FiguresRecord {
+    limit: u64,
+    override_until: Option<String>,
+    settled: u64,
+    debt: u64,
+}
+
+impl From<Figures> for FiguresRecord {
+    fn from(figures: Figures) -> Self {
+        Self {
+            limit: figures.limit,
+            override_until: figures.override_until_ms.map(rfc3339),
+            settled: figures.settled,
+            debt: figures.debt,
+        }
+    }
+}
+
+impl<'a> From<&'a Audit> for AuditRecord<'a> {
+    fn from(audit: &'a Audit) -> Self {
+        Self {
+            kind: "audit",
+            time: rfc3339(audit.at_ms),
+            change: audit.change.name(),
+            outcome: audit.outcome,
+            reason: audit.reason.as_ref().map(|reason| reason.as_str()),
+            uid: audit.actor.uid,
+            login_uid: audit.actor.login_uid,
+            pid: audit.actor.pid,
+            workload: view(&audit.actor.workload),
+            budget: &audit.budget,
+            unit: audit.unit.map(Unit::name),
+            before: audit.before.map(FiguresRecord::from),
+            after: audit.after.map(FiguresRecord::from),
+        }
+    }
+}
+
 /// A time as RFC 3339 writes it, in UTC, to the millisecond.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     i64::try_from(unix_ms)
@@ -298,6 +360,29 @@ mod tests {
                 r#""container":null,"pod":null,"spiffe":null},"#,
                 r#""reason":"older_quic","verdict":"refused","transport":"udp","#,
                 r#""destination":"162.159.140.245:443","server_name":null,"unreported":3}"#,
+                "\n",
+            )
+        );
+    }
+
+    #[test]
+    fn audit() {
+        let line = line(Event::Audit(samples::audit().into()));
+        let (head, rest) = line.split_once(r#""workload":{"#).unwrap();
+        assert_eq!(
+            head,
+            concat!(
+                r#"{"kind":"audit","time":"2024-12-08T00:00:00.000Z","change":"override","outcome":"done","reason":null,"#,
+                r#""uid":0,"login_uid":1001,"pid":4711,"#
+            )
+        );
+        let (_, rest) = rest.split_once(r#""spiffe":null},"#).unwrap();
+        assert_eq!(
+            rest,
+            concat!(
+                r#""budget":"billing-bots/0/workload:/system.slice/bot.service","unit":"tokens","#,
+                r#""before":{"limit":1000,"override_until":null,"settled":400,"debt":0},"#,
+                r#""after":{"limit":3000,"override_until":"2024-12-08T02:00:00.000Z","settled":400,"debt":0}}"#,
                 "\n",
             )
         );

@@ -174,3 +174,32 @@ pub(crate) fn bypass() -> Bypass {
         unreported: 3,
     }
 }
+
+/// A limit that root, logged in as another user, raised for two hours.
+pub(crate) fn audit() -> Audit {
+    let before = monitor_budget::Figures {
+        limit: 1_000,
+        settled: 400,
+        ..Default::default()
+    };
+    Audit {
+        at_ms: MIDNIGHT_MS,
+        change: monitor_budget::Change::Override,
+        outcome: AuditOutcome::Done,
+        reason: None,
+        actor: AuditActor {
+            uid: 0,
+            login_uid: Some(1001),
+            pid: Some(4711),
+            workload: Some(workload()),
+        },
+        budget: "billing-bots/0/workload:/system.slice/bot.service".into(),
+        unit: Some(monitor_budget::Unit::Tokens),
+        before: Some(before),
+        after: Some(monitor_budget::Figures {
+            limit: 3_000,
+            override_until_ms: Some(MIDNIGHT_MS + 7_200_000),
+            ..before
+        }),
+    }
+}

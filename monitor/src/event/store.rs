@@ -10,9 +10,9 @@ use tokio::sync::broadcast;
 
 use self::totals::Totals;
 pub use self::totals::{MAX_WORKLOADS, WorkloadTotal};
-use super::{Bypass, Connection, Event, Exchange};
+use super::{Audit, Bypass, Connection, Event, Exchange};
 
-/// Exchanges kept, connections kept, and bypasses kept: some 5 MiB when full, and minutes of a busy node.
+/// Exchanges kept, connections kept, bypasses kept, and changes of budgets kept: some 5 MiB when full, and minutes of a busy node.
 pub const MAX_RECENT: usize = 4_096;
 /// Records a follower may lag behind before it loses the oldest: about a second of a busy node.
 pub const MAX_FOLLOWER_LAG: usize = 1_024;
@@ -20,13 +20,15 @@ pub const MAX_FOLLOWER_LAG: usize = 1_024;
 /// Which records a reader of the feed wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RecordKind {
-    /// Exchanges and bypasses.
+    /// All of these.
     #[default]
     Any,
     /// Exchanges.
     Exchange,
     /// Bypasses.
     Bypass,
+    /// Changes of budgets by hand.
+    Audit,
 }
 
 impl RecordKind {
@@ -36,6 +38,7 @@ impl RecordKind {
         match name {
             "exchange" => Some(Self::Exchange),
             "bypass" => Some(Self::Bypass),
+            "audit" => Some(Self::Audit),
             _ => None,
         }
     }
@@ -52,6 +55,7 @@ impl RecordKind {
         match event {
             Event::Exchange(_) => self.has(Self::Exchange),
             Event::Bypass(_) => self.has(Self::Bypass),
+            Event::Audit(_) => self.has(Self::Audit),
             Event::Connection(_) => false,
         }
     }
@@ -66,11 +70,12 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// How many exchanges and bypasses there were: the order of the two.
+    /// How many exchanges, bypasses and changes of budgets there were: their order.
     sequence: u64,
     exchanges: VecDeque<(u64, Arc<Exchange>)>,
     connections: VecDeque<Arc<Connection>>,
     bypasses: VecDeque<(u64, Arc<Bypass>)>,
+    audits: VecDeque<(u64, Arc<Audit>)>,
     totals: Totals,
 }
 
@@ -93,6 +98,7 @@ impl Store {
                 push(&mut kept.exchanges, (sequence, exchange.clone()));
             }
             Event::Bypass(bypass) => push(&mut kept.bypasses, (sequence, bypass.clone())),
+            Event::Audit(audit) => push(&mut kept.audits, (sequence, audit.clone())),
             Event::Connection(connection) => {
                 kept.totals.add_connection(connection);
                 push(&mut kept.connections, connection.clone());
@@ -105,7 +111,7 @@ impl Store {
         let _no_follower = self.feed.send(event.clone());
     }
 
-    /// The last `limit` exchanges and bypasses of `kind`, oldest first.
+    /// The last `limit` records of `kind`, oldest first.
     #[must_use]
     pub fn records(&self, kind: RecordKind, limit: usize) -> Vec<Event> {
         self.kept.lock().records(kind, limit)
@@ -127,7 +133,7 @@ impl Store {
         last(&kept.connections, limit).cloned().collect()
     }
 
-    /// The last `limit` exchanges and bypasses of `kind`, oldest first, and every later one of either as it is recorded. A
+    /// The last `limit` records of `kind`, oldest first, and every later one of any kind as it is recorded. A
     /// receiver that falls behind by more than [`MAX_FOLLOWER_LAG`] is told how many it lost.
     #[must_use]
     pub fn follow(&self, kind: RecordKind, limit: usize) -> (Vec<Event>, broadcast::Receiver<Event>) {
@@ -149,7 +155,9 @@ impl Kept {
             .map(|(sequence, exchange)| (*sequence, Event::Exchange(exchange.clone())));
         let bypasses = last(&self.bypasses, limit_of(RecordKind::Bypass))
             .map(|(sequence, bypass)| (*sequence, Event::Bypass(bypass.clone())));
-        let mut records: Vec<_> = exchanges.chain(bypasses).collect();
+        let audits = last(&self.audits, limit_of(RecordKind::Audit))
+            .map(|(sequence, audit)| (*sequence, Event::Audit(audit.clone())));
+        let mut records: Vec<_> = exchanges.chain(bypasses).chain(audits).collect();
         records.sort_unstable_by_key(|(sequence, _)| *sequence);
         let surplus = records.len().saturating_sub(limit);
         records.drain(..surplus);
@@ -189,6 +197,7 @@ mod tests {
         match event {
             Event::Exchange(exchange) => exchange.started_ms,
             Event::Bypass(bypass) => bypass.at_ms,
+            Event::Audit(audit) => audit.at_ms,
             Event::Connection(connection) => connection.opened_ms,
         }
     }

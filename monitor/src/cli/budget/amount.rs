@@ -1,12 +1,15 @@
 //! Amounts of a budget as a person reads them.
 
+use std::str::FromStr;
+
+use monitor_budget::{MicroUsd, Unit};
 use serde_json::Value;
 
 use crate::cli::format::{number, text, thousands};
 
 /// A figure of a budget in its unit: tokens with their thousands apart, money in dollars to the last millionth that is not nothing.
 pub(super) fn amount(unit: &str, figure: u64) -> String {
-    if unit != monitor_budget::Unit::MicroUsd.name() {
+    if unit != Unit::MicroUsd.name() {
         return thousands(figure);
     }
     let (dollars, millionths) = (figure / 1_000_000, figure % 1_000_000);
@@ -15,6 +18,57 @@ pub(super) fn amount(unit: &str, figure: u64) -> String {
     let shown = digits.trim_end_matches('0').len().max(2);
     format!("${}.{}", thousands(dollars), &digits[..shown])
 }
+
+/// A limit as a person writes it: a number with its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub(super) unit: Unit,
+    pub(super) figure: u64,
+}
+
+impl FromStr for Amount {
+    type Err = String;
+
+    /// Reads `300k tokens`, `1M output tokens`, `12.50 USD`, `20 requests`, `5 concurrent`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let trimmed = text.trim();
+        if trimmed.ends_with("USD") {
+            let MicroUsd(figure) = MicroUsd::parse(trimmed).map_err(|error| error.to_string())?;
+            return Ok(Self {
+                unit: Unit::MicroUsd,
+                figure,
+            });
+        }
+        let found = WORDS.iter().find_map(|(word, unit)| {
+            let number = trimmed.strip_suffix(word)?;
+            // The scales of all units are those of tokens.
+            let figure = crate::config::tokens(&format!("{number} tokens")).ok()?;
+            Some(Self { unit: *unit, figure })
+        });
+        found.ok_or_else(|| {
+            format!(
+                "`{text}` is no limit; write a number with its unit: `300k tokens`, `1M output tokens`, `12.50 USD`, \
+                 `20 requests`, `5 concurrent`"
+            )
+        })
+    }
+}
+
+/// The words of units but money; the longer before those they end in.
+const WORDS: [(&str, Unit); 12] = [
+    ("input tokens", Unit::InputTokens),
+    ("input token", Unit::InputTokens),
+    ("output tokens", Unit::OutputTokens),
+    ("output token", Unit::OutputTokens),
+    ("cache tokens", Unit::CacheTokens),
+    ("cache token", Unit::CacheTokens),
+    ("tokens", Unit::Tokens),
+    ("token", Unit::Tokens),
+    ("requests", Unit::Requests),
+    ("request", Unit::Requests),
+    ("concurrent", Unit::Concurrency),
+    ("concurrency", Unit::Concurrency),
+];
 
 /// What a unit's figures count, where they do not say so themselves.
 pub(super) fn counted(unit: &str) -> String {
@@ -56,6 +110,35 @@ mod tests {
             assert_eq!(amount("micro_usd", figure), shown);
         }
         assert_eq!(amount("tokens", 1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn limits_have_their_unit() {
+        for (text, unit, figure) in [
+            ("300k tokens", Unit::Tokens, 300_000),
+            ("1 token", Unit::Tokens, 1),
+            ("1.5M output tokens", Unit::OutputTokens, 1_500_000),
+            ("2k input tokens", Unit::InputTokens, 2_000),
+            ("5 cache tokens", Unit::CacheTokens, 5),
+            ("12.50 USD", Unit::MicroUsd, 12_500_000),
+            ("20 requests", Unit::Requests, 20),
+            ("5 concurrent", Unit::Concurrency, 5),
+            ("0 tokens", Unit::Tokens, 0),
+        ] {
+            assert_eq!(text.parse(), Ok(Amount { unit, figure }), "{text}");
+        }
+        for wrong in [
+            "",
+            "5",
+            "300k",
+            "USD",
+            "1.5 tokens",
+            "-1 tokens",
+            "5 EUR",
+            "5 tokens tokens",
+        ] {
+            assert!(wrong.parse::<Amount>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -47,6 +47,14 @@ fn write(out: &mut impl Write, budget: &Value) -> Result<(), CliError> {
         ("next free", text(budget, "/next_free")),
         ("resets at", text(budget, "/resets_at")),
     ];
+    if budget["override_until"].is_string() {
+        let until = format!(
+            "until {}, then {} again",
+            text(budget, "/override_until"),
+            figure(budget, "/defined_limit")
+        );
+        lines.insert(4, ("override", until));
+    }
     if budget["opened"] == false {
         lines.push(("state", "not used yet, or nothing is left in it".to_owned()));
     }

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use serde_json::Value;
+
 use super::amount::{counted, figure, window};
 use crate::cli::client::segment;
 use crate::cli::format::{ListFormat, list, number, text, thousands};
@@ -52,7 +54,7 @@ pub(super) fn run(arguments: &ListBudgets, out: &mut impl Write) -> Result<(), C
         left("BUDGET", |row| text(row, "/key")),
         left("UNIT", |row| counted(&text(row, "/unit"))),
         right("WINDOW", |row| window(row, "/window")),
-        right("LIMIT", |row| figure(row, "/limit")),
+        right("LIMIT", limit),
         right("SETTLED", |row| figure(row, "/settled")),
         right("RESERVED", |row| figure(row, "/reserved")),
         right("DEBT", |row| figure(row, "/debt")),
@@ -62,11 +64,23 @@ pub(super) fn run(arguments: &ListBudgets, out: &mut impl Write) -> Result<(), C
         wide_right("PEAK", |row| figure(row, "/peak_outstanding")),
         wide_right("OPEN", |row| thousands(number(row, "/open_reservations"))),
         wide("NEXT FREE", |row| text(row, "/next_free")),
+        wide("OVERRIDE UNTIL", |row| text(row, "/override_until")),
     ];
     let records = list(&answer, "budgets");
     table::write(out, arguments.output, &answer, records, &columns, |row| {
         text(row, "/key")
-    })
+    })?;
+    let overridden = records.iter().any(|row| !row["override_until"].is_null());
+    if overridden && matches!(arguments.output, ListFormat::Table | ListFormat::Wide) {
+        writeln!(out, "* not the configured limit: see `weir budget history`")?;
+    }
+    Ok(())
+}
+
+/// The limit in force, with a star while it is an override.
+fn limit(row: &Value) -> String {
+    let star = if row["override_until"].is_null() { "" } else { "*" };
+    format!("{}{star}", figure(row, "/limit"))
 }
 
 #[cfg(test)]

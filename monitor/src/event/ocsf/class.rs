@@ -35,6 +35,16 @@ impl Class {
         )
     }
 
+    /// An activity of the class Entity Management.
+    pub(super) fn entity_management(activity_id: u32, activity_name: &'static str) -> Self {
+        Self::new(
+            (3, "Identity & Access Management"),
+            (3004, "Entity Management"),
+            activity_id,
+            activity_name,
+        )
+    }
+
     fn new(
         (category_uid, category_name): (u32, &'static str),
         (class_uid, class_name): (u32, &'static str),

@@ -156,6 +156,57 @@ fn bypasses() {
 }
 
 #[test]
+fn changes_of_budgets() {
+    let done = record(Event::Audit(samples::audit().into()));
+    assert_eq!(
+        (
+            &done["category_uid"],
+            &done["class_uid"],
+            &done["type_uid"],
+            &done["status_id"],
+            &done["severity_id"]
+        ),
+        (&json!(3), &json!(3004), &json!(300_403), &json!(1), &json!(2))
+    );
+    assert_eq!(
+        (&done["actor"]["process"]["pid"], &done["unmapped"]["login_uid"]),
+        (&json!(4711), &json!(1001))
+    );
+    assert_eq!(done["comment"], "override");
+    let key = "billing-bots/0/workload:/system.slice/bot.service";
+    let before = json!({"unit": "tokens", "limit": 1000, "settled": 400, "debt": 0});
+    assert_eq!(
+        done["entity"],
+        json!({"uid": key, "type": "Budget", "type_id": 99, "data": before})
+    );
+    assert_eq!(
+        done["entity_result"]["data"]["override_until"],
+        json!(samples::MIDNIGHT_MS + 7_200_000)
+    );
+
+    let mut denied = samples::audit();
+    denied.outcome = crate::event::AuditOutcome::Denied;
+    denied.reason = Some(ShortText::new("user 1001 may not"));
+    (denied.before, denied.after, denied.unit, denied.actor.workload) = (None, None, None, None);
+    let denied = record(Event::Audit(denied.into()));
+    assert_eq!(
+        (
+            &denied["status_id"],
+            &denied["action_id"],
+            &denied["severity_id"],
+            &denied["status_detail"]
+        ),
+        (&json!(2), &json!(2), &json!(3), &json!("user 1001 may not"))
+    );
+    assert_eq!(
+        denied["entity"],
+        json!({"uid": key, "type": "Budget", "type_id": 99})
+    );
+    assert_eq!(denied.get("entity_result"), None);
+    assert_eq!(denied["actor"], json!({"app_name": "unknown"}));
+}
+
+#[test]
 fn a_container_is_that_of_the_process() {
     let value = exchange(|exchange| exchange.workload = Some(samples::pod_workload()));
     assert_eq!(

@@ -120,6 +120,7 @@ impl Worker {
             }
             Event::Connection(connection) => self.metrics.count_connection(connection),
             Event::Bypass(bypass) => self.metrics.count_bypass(bypass),
+            Event::Audit(audit) => self.metrics.count_audit(audit),
         }
         let mut most = 0;
         for sink in &mut self.sinks {
