@@ -143,11 +143,22 @@ fn exchange(started_ms: u64) -> Event {
 }
 
 /// Status and body of a request.
-async fn ask(
+async fn ask(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, path: &str) -> (u16, String) {
+    say(stream, "GET", path, "").await
+}
+
+/// Status and body of a request with a method and a body.
+async fn say(
     mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    method: &str,
     path: &str,
+    body: &str,
 ) -> (u16, String) {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n\r\n");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -290,6 +301,187 @@ async fn budgets_are_chosen_and_shown() {
     drop(reservation);
 }
 
+/// The account of the fixture's bot, as a segment of a path.
+const BOT: &str = "billing-bots%2F0%2Fworkload%3A%2Fsystem.slice%2Fbot.service";
+
+/// A change of a budget: status and answer.
+async fn change(server: &ApiServer, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let stream = UnixStream::connect(server.socket()).await.unwrap();
+    let (status, body) = say(stream, method, &format!("/v1/budgets/{path}"), body).await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+/// The changes on record.
+async fn audits(fixture: &Fixture) -> Vec<Arc<crate::event::Audit>> {
+    let recorder = fixture.recorder.clone();
+    assert!(
+        tokio::task::spawn_blocking(move || recorder.flush(Duration::from_secs(5)))
+            .await
+            .unwrap()
+    );
+    let events = fixture.recorder.store().records(RecordKind::Audit, 100);
+    let audit = |event| match event {
+        Event::Audit(audit) => Some(audit),
+        _ => None,
+    };
+    events.into_iter().filter_map(audit).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_is_changed_for_a_time_and_on_record() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let body = r#"{"limit": 3000, "unit": "tokens", "until": "2024-12-08T02:00:00Z"}"#;
+    let (code, answer) = change(&server, "PUT", &format!("{BOT}/override"), body).await;
+    assert_eq!(code, 200, "{answer}");
+    let budget = &answer["budget"];
+    assert_eq!(
+        (
+            &budget["limit"],
+            &budget["defined_limit"],
+            &budget["override_until"],
+            &budget["left"]
+        ),
+        (
+            &json!(3_000),
+            &json!(1_000),
+            &json!("2024-12-08T02:00:00.000Z"),
+            &json!(2_600)
+        )
+    );
+    assert_eq!(answer["change"]["before"]["limit"], 1_000);
+
+    let (code, _) = change(&server, "POST", &format!("{BOT}/reset"), "").await;
+    assert_eq!(code, 200);
+    let (_, shown) = get(&server, &format!("/v1/budgets/{BOT}")).await;
+    assert_eq!((&shown["settled"], &shown["left"]), (&json!(0), &json!(3_000)));
+
+    // The end comes by itself.
+    fixture.clock.advance_ms(2 * 3_600_000 + 1_000);
+    let (_, shown) = get(&server, &format!("/v1/budgets/{BOT}")).await;
+    assert_eq!(
+        (&shown["limit"], &shown["override_until"]),
+        (&json!(1_000), &Value::Null)
+    );
+
+    let (_, history) = get(&server, "/v1/budgets/history").await;
+    let rows = history["history"].as_array().unwrap();
+    let changes: Vec<_> = rows.iter().map(|row| row["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["reset", "override"]);
+    assert!(rows[0]["by"].as_str().unwrap().contains("pid"), "{history}");
+    let (_, one) = get(&server, &format!("/v1/budgets/history?limit=1&key={BOT}")).await;
+    assert_eq!(one["history"].as_array().unwrap().len(), 1);
+    let later = samples::MIDNIGHT_MS + 1;
+    let (_, none) = get(&server, &format!("/v1/budgets/history?since_ms={later}")).await;
+    assert_eq!(none["history"], json!([]));
+
+    let audits = audits(&fixture).await;
+    let pids: Vec<_> = audits.iter().map(|audit| audit.actor.pid).collect();
+    assert_eq!(
+        pids,
+        [Some(std::process::id()); 2],
+        "the kernel's word on who asked"
+    );
+    let limits = |audit: &crate::event::Audit| (audit.before.unwrap().limit, audit.after.unwrap().limit);
+    assert_eq!(limits(&audits[0]), (1_000, 3_000));
+    assert_eq!(
+        (
+            audits[1].before.unwrap().settled,
+            audits[1].after.unwrap().settled
+        ),
+        (400, 0)
+    );
+    let metrics = String::from_utf8(fixture.sources.metrics.render().unwrap()).unwrap();
+    let counted = r#"weir_audits_total{change="override",outcome="done"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unused_budget_is_opened_and_a_bad_change_refused() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let unused = "billing-bots%2F0%2Fworkload%3A%2Fnew.service";
+    let body = r#"{"limit": 5, "unit": "tokens", "until": "2024-12-08T02:00:00Z"}"#;
+    let (code, answer) = change(&server, "PUT", &format!("{unused}/override"), body).await;
+    assert_eq!((code, &answer["budget"]["limit"]), (200, &json!(5)));
+    let (code, answer) = change(&server, "DELETE", &format!("{unused}/override"), "").await;
+    assert_eq!((code, &answer["budget"]["limit"]), (200, &json!(1_000)));
+    assert_eq!(answer["change"]["change"], "override_removed");
+
+    let wrong = [
+        ("nobody%2F0%2Fworkload%3A%2Fx", body, 404, "no budget has the key"),
+        (
+            BOT,
+            r#"{"limit": 5, "unit": "requests", "until": "2024-12-08T02:00:00Z"}"#,
+            400,
+            "counts tokens",
+        ),
+        (
+            BOT,
+            r#"{"limit": 5, "unit": "tokens", "until": "2024-12-07T02:00:00Z"}"#,
+            400,
+            "in the future",
+        ),
+        (BOT, r#"{"limit": 5, "unit": "tokens"}"#, 400, "until"),
+        (BOT, "not JSON", 400, "JSON"),
+    ];
+    for (key, body, expected, says) in wrong {
+        let (code, answer) = change(&server, "PUT", &format!("{key}/override"), body).await;
+        let said = answer["error"].as_str().unwrap();
+        assert!(
+            code == expected && said.contains(says),
+            "{key} {body}: {code} {said}"
+        );
+    }
+    let outcomes: Vec<_> = audits(&fixture)
+        .await
+        .iter()
+        .map(|audit| audit.outcome.name())
+        .collect();
+    assert_eq!(outcomes, [["done"; 2].as_slice(), &["failed"; 5]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_may_look_may_not_change() {
+    if std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) != 0) {
+        eprintln!("not run: asking as other users needs root");
+        return;
+    }
+    let named = 64_321;
+    let mut fixture = Fixture::new();
+    fixture.node.api_users = vec![Uid(named)];
+    let server = fixture.start().await;
+    let socket = server.socket().to_owned();
+    assert_eq!(say_as(named, &socket, "GET", "/v1/budgets").0, "200");
+    for (method, what) in [("POST", "reset"), ("DELETE", "override"), ("PUT", "override")] {
+        let (code, body) = say_as(named, &socket, method, &format!("/v1/budgets/{BOT}/{what}"));
+        assert_eq!(code, "403", "{method} {what}: {body}");
+        assert!(
+            body.contains("user 64321") && body.contains("ask as root"),
+            "{body}"
+        );
+    }
+    let (code, _) = say_as(0, &socket, "POST", &format!("/v1/budgets/{BOT}/reset"));
+    assert_eq!(code, "200");
+    let audits = audits(&fixture).await;
+    let seen: Vec<_> = audits
+        .iter()
+        .map(|audit| (audit.outcome.name(), audit.actor.uid))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("denied", named),
+            ("denied", named),
+            ("denied", named),
+            ("done", 0)
+        ]
+    );
+    assert_eq!(fixture.sources.metrics.api_refused.get(), 3);
+    let rows = fixture.sources.ledger.audit(None, 10).unwrap();
+    assert_eq!(rows.len(), 1, "what was refused changed nothing");
+}
+
 #[tokio::test]
 async fn refuses_what_it_cannot_answer() {
     let fixture = Fixture::new();
@@ -302,6 +494,7 @@ async fn refuses_what_it_cannot_answer() {
         ("/v1/records?kind=connection", 400, "exchange, bypass or audit"),
         ("/v1/budgets?policy=", 400, "the pattern is empty"),
         ("/v1/budgets?over=most", 400, "over"),
+        ("/v1/budgets/history?limit=5000", 400, "4096 rows"),
         (
             "/v1/budgets/bilingbots%2F0%2Fworkload%3A%2Fsystem.slice%2Fbot.service",
             404,
@@ -453,6 +646,11 @@ async fn a_taken_port_is_named() {
 
 /// Asks as another user: status and body.
 fn ask_as(uid: u32, socket: &Path) -> (String, String) {
+    say_as(uid, socket, "GET", "/v1/status")
+}
+
+/// Asks as another user, by any method.
+fn say_as(uid: u32, socket: &Path, method: &str, path: &str) -> (String, String) {
     let output = Command::new("curl")
         .args([
             "--silent",
@@ -463,7 +661,8 @@ fn ask_as(uid: u32, socket: &Path) -> (String, String) {
             "--unix-socket",
         ])
         .arg(socket)
-        .arg("http://weir/v1/status")
+        .args(["--request", method])
+        .arg(format!("http://weir{path}"))
         .uid(uid)
         .gid(uid)
         .output()

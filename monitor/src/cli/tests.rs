@@ -152,6 +152,101 @@ async fn budgets() {
     assert!(unknown.to_string().contains("weir budget list"), "{unknown}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn budgets_are_changed_by_hand() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let socket = server.socket();
+    let key = "billing-bots/0/workload:/system.slice/bot.service";
+    // The command's own words hold blanks.
+    let weir = async |words: &[&str]| {
+        let socket = socket.display().to_string();
+        let words = ["weir", "budget"]
+            .iter()
+            .chain(words)
+            .map(|word| (*word).to_owned());
+        let arguments = Arguments::try_parse_from(words.chain(["--socket".to_owned(), socket])).unwrap();
+        tokio::task::spawn_blocking(move || {
+            let mut out = Vec::new();
+            let result = run(&arguments.command, &mut out);
+            (result, String::from_utf8(out).unwrap())
+        })
+        .await
+        .unwrap()
+    };
+    let until = "2024-12-08T02:00:00Z";
+    let set = weir(&["set", key, "--limit", "3k tokens", "--until", until]).await;
+    shows(
+        &set,
+        &[&format!(
+            "{key}: limit 3,000 tokens until 2024-12-08T02:00:00.000Z, then 1,000 again; 2,600 left"
+        )],
+    );
+    shows(&weir(&["list"]).await, &["3,000*", "* not the configured limit"]);
+    shows(
+        &weir(&["get", key]).await,
+        &["override          until 2024-12-08T02:00:00.000Z, then 1,000 again"],
+    );
+    let reset = weir(&["reset", "bot.service", "--yes"]).await;
+    shows(
+        &reset,
+        &["reset, 3,000 tokens left; 400 settled and 0 owed are forgotten"],
+    );
+    shows(
+        &weir(&["set", "bot.service", "--clear", "--yes"]).await,
+        &["limit 1,000 tokens, as configured"],
+    );
+    let history = weir(&["history", key]).await;
+    shows(
+        &history,
+        &[
+            "CHANGE",
+            "override removed",
+            "400 settled, 0 owed",
+            "1,000 tokens",
+            "3,000 tokens until 2024-12-08T02:00:00.000Z",
+            "pid",
+        ],
+    );
+    assert_eq!(weir(&["history", "-o", "name", "-n", "2"]).await.1, "3\n2\n");
+    shows(&weir(&["history", "-o", "json"]).await, &["\"before\""]);
+
+    // Standard input of a test is no terminal that could say yes; where it is one, this is not run.
+    if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        let error = weir(&["reset", key]).await.0.unwrap_err();
+        assert!(error.to_string().contains("--yes"), "{error}");
+        let error = weir(&["set", "bot.service", "--clear"]).await.0.unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+    }
+    let endless = weir(&["set", key, "--limit", "3k tokens"]).await.0.unwrap_err();
+    assert_eq!(endless.exit(), Exit::Usage);
+    assert!(
+        endless.to_string().contains("a change of the configuration"),
+        "{endless}"
+    );
+    let wrong = weir(&["set", key, "--limit", "3 USD", "--until", until]).await;
+    assert!(wrong.0.unwrap_err().to_string().contains("counts tokens"));
+}
+
+#[test]
+fn changes_that_make_no_sense_are_refused_by_the_arguments() {
+    let parses = |words: &str| Arguments::try_parse_from(words.split(' ')).is_ok();
+    assert!(parses("weir budget set k --limit 5tokens --for 2h"));
+    for wrong in [
+        "weir budget set k",
+        "weir budget set k --limit 5tokens --clear",
+        "weir budget set k --clear --for 2h",
+        "weir budget set k --limit 5tokens --for 2h --until 2026-12-01T00:00:00Z",
+        "weir budget set k --limit 5 --for 2h",
+        "weir budget set k --limit 5tokens --for 0s",
+        "weir budget set k --limit 5tokens --until tomorrow",
+        "weir budget --over 80% get k",
+        "weir budget reset",
+    ] {
+        assert!(!parses(wrong), "{wrong}");
+    }
+}
+
 #[tokio::test]
 async fn observes() {
     let fixture = Fixture::new();
@@ -168,6 +263,11 @@ async fn observes() {
     let line = "2024-12-08T00:00:00.000Z /system.slice/bot.service → 162.159.140.245:443 udp \
                 refused, not intercepted (older_quic), and 3 more\n";
     assert_eq!(bypass.1, line);
+    fixture.record(Event::Audit(samples::audit().into())).await;
+    let audit = weir(server.socket(), "observe --kind audit").await;
+    let line = "2024-12-08T00:00:00.000Z python3.11[4711] 0 → override of \
+                billing-bots/0/workload:/system.slice/bot.service done\n";
+    assert_eq!(audit.1, line);
     shows(
         &weir(server.socket(), "observe -o table").await,
         &[
