@@ -128,12 +128,12 @@ fn cells(record: &Value) -> [String; 11] {
         return cells;
     }
     if record["kind"] == "audit" {
-        let mut cells = [const { String::new() }; 10];
+        let mut cells = [const { String::new() }; 11];
         cells[0] = text(record, "/time");
         cells[1] = program(workload);
         cells[2] = text(record, "/pid");
         cells[3] = text(record, "/uid");
-        cells[9] = audit(record);
+        cells[10] = audit(record);
         return cells;
     }
     [
