@@ -11,8 +11,10 @@ use crate::{
 pub enum RefusalReason {
     /// A budget does not allow it.
     Budget {
-        /// The budget's name.
+        /// The budget's policy and its name there.
         name: String,
+        /// What it counts: `tokens`, `US dollars`, `requests at once`.
+        counts: &'static str,
         /// Seconds until it may be worth trying again; `None` when waiting does not help.
         retry_after_s: Option<u64>,
     },
@@ -120,22 +122,16 @@ impl fmt::Display for RefusalReason {
         match self {
             Self::Budget {
                 name,
+                counts,
                 retry_after_s: Some(seconds),
-            } => {
-                write!(
-                    f,
-                    "Token budget '{name}' of this workload is used up. Try again in {seconds} s."
-                )
-            }
-            Self::Budget {
-                name,
-                retry_after_s: None,
-            } => {
-                write!(
-                    f,
-                    "Token budget '{name}' of this workload does not allow this request."
-                )
-            }
+            } => write!(
+                f,
+                "Budget '{name}' of {counts} is used up for this workload. Try again in {seconds} s."
+            ),
+            Self::Budget { name, counts, .. } => write!(
+                f,
+                "Budget '{name}' of {counts} does not allow this request of this workload."
+            ),
             Self::Policy { name } => write!(f, "Blocked by policy '{name}' of this host."),
             Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),
             Self::Operation { name } => {
@@ -269,6 +265,7 @@ mod tests {
     fn budget_refusal_is_a_429_that_no_sdk_retries() {
         let reason = RefusalReason::Budget {
             name: "billing \"bots\"".into(),
+            counts: "tokens",
             retry_after_s: Some(90),
         };
         for call in calls() {
@@ -335,6 +332,7 @@ mod tests {
     fn cuts_are_events_that_read_as_an_error_and_an_end() {
         let reason = RefusalReason::Budget {
             name: "b".into(),
+            counts: "tokens",
             retry_after_s: None,
         };
         for call in calls() {

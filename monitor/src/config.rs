@@ -22,8 +22,8 @@ pub use self::identity::{
     MAX_HASH_LIMIT_BYTES, MIN_HASH_LIMIT_BYTES, SERVICE_ACCOUNT_CA, SERVICE_ACCOUNT_TOKEN, Spiffe,
 };
 pub use self::policy::{
-    Action, BudgetRule, ContentRule, Coverage, Grouping, Match, Meter, Mode, OnAgentDown, OnBypass,
-    OnUnknown, OnUntrustedCa, OperationRule, Parts, Policy, Quic, Selector,
+    Action, AtLimit, BudgetRule, ContentRule, Coverage, Grouping, Match, Meter, Mode, OnAgentDown, OnBypass,
+    OnUnknown, OnUntrustedCa, OperationRule, Parts, Policy, Quic, Reserve, Selector, SlowDown,
 };
 pub use self::quantity::QuantityError;
 pub(crate) use self::quantity::{duration_ms, tokens};

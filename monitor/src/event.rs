@@ -38,7 +38,7 @@ pub use self::recorder::{LINGER, MAX_QUEUED, MAX_WAITING, PATIENCE, Recorder, Re
 pub use self::sink::MAX_HELD_BYTES;
 pub use self::store::{MAX_FOLLOWER_LAG, MAX_RECENT, MAX_WORKLOADS, RecordKind, Store, WorkloadTotal};
 pub use self::text::{MAX_SHORT_TEXT_BYTES, ShortText};
-pub use self::verdict::{ErrorClass, Part, Reason, Verdict};
+pub use self::verdict::{ErrorClass, LimitAction, Part, Reason, Verdict};
 
 /// One thing to put on record.
 #[derive(Debug, Clone)]

@@ -20,12 +20,15 @@ mod inspect;
 mod known;
 mod meter;
 mod origin;
+mod pace;
 mod pieces;
 mod refusal;
 mod release;
+mod reserve;
 mod response;
 mod settle;
 mod signature;
+mod slow_down;
 #[cfg(test)]
 pub(crate) mod testing;
 mod websocket;
@@ -35,13 +38,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use monitor_protocol::{Call, Framing, Operation, RefusalReason, RequestLine, recognise};
+use smallvec::SmallVec;
 
-use crate::event::{ErrorClass, ExchangeId, FindingCount, Part, Reason, ShortText, Verdict};
+use crate::event::{ErrorClass, ExchangeId, FindingCount, LimitAction, Part, Reason, ShortText, Verdict};
 use crate::identity::{Attribution, Workload};
 use crate::kernel::boottime_ns;
-use crate::policy::Applied;
+use crate::policy::{Applied, ExchangeBudgets};
 use fields::{BodyFields, HeadUsage};
 use meter::Spending;
+use pace::Pace;
 use response::Reader;
 
 pub use inspect::Job;
@@ -71,6 +76,8 @@ pub struct RequestHeadView<'h> {
     pub body: BodyFields,
     /// An edit of the body would break its signature.
     pub signed: bool,
+    /// An edit of the head would.
+    pub signed_head: bool,
     /// Its length in bytes, where the head says it.
     pub length: Option<u64>,
     /// It asks for a WebSocket, and has no body of its own.
@@ -99,8 +106,13 @@ pub enum RequestPlan {
 pub enum Decision {
     /// Send it as it came.
     Forward,
-    /// Send it with this body, which is not encoded.
-    Edited(Bytes),
+    /// Send it otherwise.
+    Edited {
+        /// With this body, which is not encoded, in the place of its own.
+        body: Option<Bytes>,
+        /// For this path and query.
+        target: Option<String>,
+    },
     /// Answer with this instead.
     Refuse(Refusal),
 }
@@ -186,6 +198,22 @@ pub struct Exchange {
     request: BodyFields,
     /// An edit of the request's body would break its signature.
     signed: bool,
+    /// One of its head would.
+    signed_head: bool,
+    /// Path and query, where the path names the model.
+    target: Option<Box<str>>,
+    /// The budgets that apply.
+    budgets: ExchangeBudgets,
+    /// Output a choice that the request was lowered to.
+    clamped: Option<u64>,
+    /// The model that was asked for, where another one was asked.
+    requested_model: Option<ShortText>,
+    /// Tokens a second that the answer was slowed down to.
+    slowed: Option<u64>,
+    /// What was done near a limit.
+    actions: SmallVec<[LimitAction; 0]>,
+    /// What policies that observe would have done.
+    observed_actions: SmallVec<[LimitAction; 0]>,
     /// The provider is asked for the usage of a stream where the request does not ask.
     asks_usage: bool,
     /// It was asked: what it sends for that is not the client's.
@@ -203,6 +231,10 @@ pub struct Exchange {
     framing: Framing,
     /// A frame of it was let go of.
     begun: bool,
+    /// How fast it is passed on, where policy slows it down.
+    pace: Option<Pace>,
+    /// It pauses.
+    paused_until: Option<tokio::time::Instant>,
     /// The body was read: there is a prompt to account for.
     spending: Option<Spending>,
     /// What the answer's head says it cost.
@@ -275,12 +307,20 @@ impl Exchange {
             version: head.version,
             method: ShortText::new(head.method),
             path: ShortText::path(head.target),
-            call,
             posts: !BODILESS_METHODS
                 .iter()
                 .any(|method| method.eq_ignore_ascii_case(head.method)),
             request: head.body,
             signed: head.signed,
+            signed_head: head.signed_head,
+            target: call.model.is_some().then(|| head.target.into()),
+            call,
+            budgets: ExchangeBudgets::default(),
+            clamped: None,
+            requested_model: None,
+            slowed: None,
+            actions: SmallVec::new(),
+            observed_actions: SmallVec::new(),
             asks_usage,
             asked_usage: false,
             model: None,
@@ -292,6 +332,8 @@ impl Exchange {
             streamed: false,
             framing: Framing::Sse,
             begun: false,
+            pace: None,
+            paused_until: None,
             spending: None,
             head_usage: HeadUsage::default(),
             reader: Reader::Unread,
@@ -314,6 +356,7 @@ impl Exchange {
             host: None,
             body: BodyFields::default(),
             signed: false,
+            signed_head: false,
             length: None,
             websocket: false,
         };

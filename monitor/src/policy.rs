@@ -47,10 +47,7 @@ pub struct Applied {
     pub operations: Vec<AppliedOperations>,
     /// An enforced policy with a budget wants the provider's own count of every stream.
     pub meters_exactly: bool,
-    /// Budgets whose refusal is carried out.
-    pub budgets: Vec<AppliedBudget>,
-    /// Budgets whose refusal is only recorded.
-    pub observed_budgets: Vec<AppliedBudget>,
+    budgets: Vec<Arc<AppliedBudget>>,
     /// Content rules for the texts of requests.
     pub prompt: Vec<Scan>,
     /// Content rules for the texts of responses.
@@ -105,13 +102,61 @@ impl AppliedOperations {
     }
 }
 
-/// One account of the ledger, and the policy that asks for it.
-#[derive(Debug, Clone)]
+/// A budget that applies to an exchange: one account of the ledger, and the rule that asks for it.
+#[derive(Debug)]
 pub struct AppliedBudget {
     /// The policy.
     pub policy: Arc<str>,
+    /// Whether the policy's decisions are carried out.
+    pub enforce: bool,
+    /// What the configuration says of it.
+    pub rule: Arc<config::BudgetRule>,
     /// The account and its limit.
     pub budget: Budget,
+}
+
+impl AppliedBudget {
+    /// Whether an exchange that does not fit is refused or cut: its policy is enforced, and it does not only alert.
+    #[must_use]
+    pub fn denies(&self) -> bool {
+        self.enforce && self.rule.at_limit != config::AtLimit::Alert
+    }
+
+    /// Its policy and its name there, which begin the account's key: what a client may be told.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.budget
+            .key
+            .splitn(3, '/')
+            .take(2)
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+}
+
+/// What of an exchange decides which budgets apply.
+#[derive(Debug, Clone, Copy)]
+pub struct ExchangeFacts<'a> {
+    /// The provider, by its name in the catalog or configuration.
+    pub provider: &'a str,
+    /// Models that may answer: the one that is asked for, and others that the request names in its stead. It may name none.
+    pub models: &'a [&'a str],
+    /// The operation, by its name in records.
+    pub operation: &'a str,
+    /// The fingerprint of the API key; `None` where the request has none.
+    pub api_key: Option<&'a str>,
+}
+
+/// More than four budgets of a kind on one exchange spill to the heap.
+pub type BudgetList = smallvec::SmallVec<[Arc<AppliedBudget>; 4]>;
+
+/// The budgets that apply to an exchange.
+#[derive(Debug, Clone, Default)]
+pub struct ExchangeBudgets {
+    /// Those whose refusal is carried out ([`AppliedBudget::denies`]).
+    pub enforced: BudgetList,
+    /// Those that never refuse: of policies that observe, and those that only alert.
+    pub observed: BudgetList,
 }
 
 /// One content rule.
@@ -142,7 +187,16 @@ impl Scan {
 impl Applied {
     /// Whether a response may be changed or cut on its way.
     pub fn may_change_response(&self) -> bool {
-        !self.budgets.is_empty() || self.edits_response()
+        self.budgets
+            .iter()
+            .any(|applied| applied.denies() || (applied.enforce && applied.rule.slow_down.is_some()))
+            || self.edits_response()
+    }
+
+    /// The budgets that apply to an exchange.
+    pub fn budgets_for(&self, _facts: &ExchangeFacts<'_>) -> ExchangeBudgets {
+        let (enforced, observed) = self.budgets.iter().cloned().partition(|applied| applied.denies());
+        ExchangeBudgets { enforced, observed }
     }
 
     /// Whether what should be intercepted and cannot be is denied.
@@ -246,17 +300,15 @@ impl Policies {
                 .enumerate()
                 .map(|(index, rule)| AppliedBudget {
                     policy: policy.name.clone(),
+                    enforce: policy.enforce,
+                    rule: Arc::new(rule.clone()),
                     budget: Budget::tokens(
                         policy.account(index, rule.per, workload),
                         rule.limit_tokens,
                         rule.window_ms,
                     ),
                 });
-            if policy.enforce {
-                applied.budgets.extend(budgets);
-            } else {
-                applied.observed_budgets.extend(budgets);
-            }
+            applied.budgets.extend(budgets.map(Arc::new));
             applied.prompt.extend(policy.prompt.iter().cloned());
             applied.response.extend(policy.response.iter().cloned());
         }

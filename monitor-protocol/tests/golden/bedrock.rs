@@ -332,6 +332,7 @@ fn a_refusal_is_an_exception_of_the_service() {
     let call = Call::new(Api::Bedrock, Operation::Converse);
     let budget = RefusalReason::Budget {
         name: "b".into(),
+        counts: "tokens",
         retry_after_s: Some(60),
     };
     for (reason, status, exception) in [

@@ -245,6 +245,7 @@ fn a_cut_is_an_exception_that_aws_reads() {
     let policy = |name: &str| RefusalReason::Policy { name: name.into() };
     let budget = RefusalReason::Budget {
         name: "b \"1\"".into(),
+        counts: "tokens",
         retry_after_s: None,
     };
     for (reason, exception) in [

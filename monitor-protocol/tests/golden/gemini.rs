@@ -321,6 +321,7 @@ fn a_cut_array_stays_one_document() {
 fn a_cut_is_a_chunk_that_begins_with_its_error() {
     let reason = RefusalReason::Budget {
         name: "billing".into(),
+        counts: "tokens",
         retry_after_s: Some(90),
     };
     let cut = cut(&GENERATE, Framing::Sse, true, &reason);

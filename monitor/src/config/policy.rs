@@ -206,6 +206,47 @@ pub struct BudgetRule {
     pub window_ms: u64,
     /// Who shares one budget.
     pub per: Grouping,
+    /// What happens to an exchange that does not fit.
+    pub at_limit: AtLimit,
+    /// From when on streams are paced, and how.
+    pub slow_down: Option<SlowDown>,
+    /// The request's own output limit is lowered to what is left.
+    pub clamp: bool,
+    /// How much of an answer is reserved before.
+    pub reserve: Reserve,
+}
+
+/// What happens to an exchange that does not fit into a budget.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtLimit {
+    /// It is refused, and a stream under way is cut.
+    #[default]
+    Deny,
+    /// It goes on, on record.
+    Alert,
+    /// It goes on with this model if that fits, and is refused else.
+    Downgrade(String),
+}
+
+/// Pacing of streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SlowDown {
+    /// From this share of the limit on, in percent, 1 to 100.
+    pub from_percent: u8,
+    /// To this many tokens of output a second, at least 1.
+    pub tokens_per_s: u64,
+}
+
+/// How much of an answer is reserved before a byte of its request goes upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reserve {
+    /// Of a stream a first slice, and more as it grows.
+    #[default]
+    Slice,
+    /// All that the request allows.
+    Full,
 }
 
 /// Who shares one budget.

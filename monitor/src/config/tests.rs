@@ -118,7 +118,11 @@ events:
         BudgetRule {
             limit_tokens: 200_000,
             window_ms: 3_600_000,
-            per: Grouping::Workload
+            per: Grouping::Workload,
+            at_limit: crate::config::AtLimit::Deny,
+            slow_down: None,
+            clamp: false,
+            reserve: crate::config::Reserve::Slice,
         }
     );
     assert_eq!(bots.budgets[1].window_ms, MAX_WINDOW_MS);

@@ -399,6 +399,10 @@ fn budget(spec: &BudgetSpec, problems: &mut Problems<'_>) -> Option<BudgetRule> 
         limit_tokens: limit_tokens?,
         window_ms: window_ms?,
         per: spec.per.unwrap_or_default(),
+        at_limit: super::AtLimit::Deny,
+        slow_down: None,
+        clamp: false,
+        reserve: super::Reserve::Slice,
     })
 }
 

@@ -7,9 +7,10 @@ use jiff::civil::Date;
 use monitor_budget::MicroUsd;
 use monitor_budget::Unit;
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use super::label::labels;
-use super::{ErrorClass, ExchangeId, Part, Reason, ShortText, Verdict};
+use super::{ErrorClass, ExchangeId, LimitAction, Part, Reason, ShortText, Verdict};
 use crate::identity::{Attribution, Workload};
 
 /// One request, its response and what Weir did, whole when it is made: a record is never amended.
@@ -39,7 +40,7 @@ pub struct Exchange {
     pub api: &'static str,
     /// What was asked of it: `chat_completions`, `messages`, `other`.
     pub operation: &'static str,
-    /// The model, as the request names it.
+    /// The model that was asked, as the request names it or policy did in its place.
     pub model: Option<ShortText>,
     /// Whether the response was a stream of events.
     pub streamed: bool,
@@ -55,6 +56,16 @@ pub struct Exchange {
     pub verdict: Verdict,
     /// What a policy in mode `observe` would have done, when that is more than `verdict`.
     pub observed: Option<Verdict>,
+    /// The model that the request named, where Weir asked another one ([`Exchange::model`]).
+    pub requested_model: Option<ShortText>,
+    /// Output tokens a choice that Weir lowered the request's limit to.
+    pub clamped: Option<u64>,
+    /// Output tokens a second that the answer was slowed down to.
+    pub slowed: Option<u64>,
+    /// What a budget's limit did to it, beside refusing or cutting it.
+    pub actions: SmallVec<[LimitAction; 0]>,
+    /// What policies in mode `observe` would have done so.
+    pub observed_actions: SmallVec<[LimitAction; 0]>,
     /// Why, when it did not pass whole and unchanged.
     pub reason: Option<Reason>,
     /// The policy that decided.

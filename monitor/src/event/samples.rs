@@ -122,6 +122,11 @@ pub(crate) fn exchange() -> Exchange {
         }),
         verdict: Verdict::Cut,
         observed: None,
+        requested_model: None,
+        clamped: None,
+        slowed: None,
+        actions: Default::default(),
+        observed_actions: Default::default(),
         reason: Some(Reason::Budget),
         policy: Some("billing-bots".into()),
         findings: vec![FindingCount {

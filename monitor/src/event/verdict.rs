@@ -17,6 +17,18 @@ labels! {
 }
 
 labels! {
+    /// What a budget's limit did to an exchange that went on.
+    LimitAction {
+        /// Its output limit was lowered.
+        Clamped => "clamped",
+        /// Another model was asked.
+        Downgraded => "downgraded",
+        /// Its answer was slowed down.
+        SlowedDown => "slowed_down",
+    }
+}
+
+labels! {
     /// Why an exchange ended otherwise than by passing whole and unchanged.
     Reason {
         /// A token budget has no room.

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use monitor_budget::Denied;
+use monitor_budget::{Denied, Unit};
 use monitor_content::{Encoding, Finding, placeholder, redact};
-use monitor_protocol::{Edit, EditError, RefusalReason, Request, Text, edit, prompt_count, read_request};
+use monitor_protocol::{
+    Edit, EditError, RefusalReason, Request, Rewrite, Text, edit, prompt_count, read_request,
+};
 
 use super::decode::decode_whole;
 use super::fields::Boundary;
-use super::meter::{Demand, Spending, is_free, reserve};
+use super::reserve::{Asked, named};
 use super::response::Reader;
 use super::{Decision, Exchange, Inspected, Refusal};
 use crate::event::{Part, Reason, ShortText, Verdict};
-use crate::policy::{AppliedBudget, Scan};
+use crate::policy::Scan;
 
 /// A body up to this size is inspected on the connection's own thread, where it delays the connections beside it by
 /// some milliseconds at most; a larger one on a thread of its own.
@@ -47,7 +49,7 @@ impl Job {
 }
 
 /// A text and what policy puts in its place.
-struct Redaction {
+pub(super) struct Redaction {
     text_index: usize,
     replaced: Vec<Finding>,
     redacted: String,
@@ -88,24 +90,34 @@ impl Exchange {
         if self.signed && !redactions.is_empty() {
             return Decision::Refuse(self.refuse_signed());
         }
+        let asked = Asked {
+            body: &decoded,
+            request: &request,
+            redactions: &redactions,
+            model: &model,
+            said_tokens: self.prompt_tokens,
+        };
+        let terms = match self.reserve(asked) {
+            Ok(terms) => terms,
+            Err(refusal) => return Decision::Refuse(refusal),
+        };
         let ask = request.ask_usage.clone().filter(|_| self.asks_usage);
-        let decision = match apply(&decoded, &request.texts, &redactions, ask) {
-            Ok(None) => Decision::Forward,
-            Ok(Some(edited)) => Decision::Edited(edited.into()),
-            Err(NotEdited) => return self.unread(),
+        let more = terms.rewrites.iter().map(Rewrite::edit).chain(ask);
+        let Ok(body) = apply(&decoded, &request.texts, &redactions, more) else {
+            return self.unread();
         };
         self.asked_usage = self.asks_usage && request.ask_usage.is_some();
-        let encoding = Encoding::for_model(&model);
-        let prompt_tokens = self.count(encoding, &decoded, &request, &redactions);
-        let prompt_tokens = self.prompt_tokens.saturating_add(prompt_tokens);
-        self.prompt_tokens = prompt_tokens;
+        let decision = match (body, terms.target) {
+            (None, None) => Decision::Forward,
+            (body, target) => Decision::Edited {
+                body: body.map(Into::into),
+                target,
+            },
+        };
         if !request.asks {
             return decision;
         }
         self.lane = request.lane.as_deref().map(Into::into);
-        if let Some(refusal) = self.reserve(encoding, prompt_tokens, &request) {
-            return Decision::Refuse(refusal);
-        }
         self.reader = Reader::Expecting;
         decision
     }
@@ -177,7 +189,13 @@ impl Exchange {
         Ok(redactions)
     }
 
-    fn count(&self, encoding: Encoding, body: &[u8], request: &Request<'_>, redactions: &[Redaction]) -> u64 {
+    pub(super) fn count(
+        &self,
+        encoding: Encoding,
+        body: &[u8],
+        request: &Request<'_>,
+        redactions: &[Redaction],
+    ) -> u64 {
         let plan = prompt_count(&self.call, body, request);
         let mut redactions = redactions.iter().peekable();
         let mut tokens = 0;
@@ -191,61 +209,6 @@ impl Exchange {
         }
         tokens += plan.extra.iter().map(|line| encoding.count(line)).sum::<u64>();
         tokens.saturating_add_signed(plan.overhead)
-    }
-
-    fn reserve(&mut self, encoding: Encoding, prompt_tokens: u64, request: &Request<'_>) -> Option<Refusal> {
-        if is_free(self.call.operation) {
-            self.spending = Some(Spending::free(encoding, prompt_tokens));
-            return None;
-        }
-        let asked = request.max_output_tokens.as_ref().map(|limit| limit.tokens);
-        let demand = Demand {
-            prompt_tokens,
-            streamed: request.stream || self.call.streams || self.call.websocket,
-            max_output_tokens: if self.call.operation.generates() {
-                asked
-            } else {
-                Some(0)
-            },
-            choices: request.choices,
-        };
-        self.reserve_for(encoding, demand)
-    }
-
-    /// Sets tokens aside for an answer: a refusal where a budget does not have them.
-    pub(super) fn reserve_for(&mut self, encoding: Encoding, demand: Demand) -> Option<Refusal> {
-        let prompt_tokens = demand.prompt_tokens;
-        let applied = self.applied.clone();
-        let ledger = &self.origin.node.ledger;
-        let observed = match reserve(ledger, &applied.observed_budgets, demand) {
-            Ok(hold) => hold,
-            Err(denied) => {
-                let nothing = Demand {
-                    prompt_tokens: 0,
-                    max_output_tokens: Some(0),
-                    ..demand
-                };
-                // Charged all the same when it is settled; refused again only where the ledger has no room for accounts.
-                let hold = reserve(ledger, &applied.observed_budgets, nothing).unwrap_or(None);
-                if let Some(budget) = named(&applied.observed_budgets, &denied) {
-                    self.observe(Verdict::Denied, Reason::Budget, &budget.policy.clone());
-                }
-                hold
-            }
-        };
-        match reserve(&self.origin.node.ledger, &applied.budgets, demand) {
-            Ok(enforced) => {
-                self.spending = Some(Spending::new(encoding, prompt_tokens, enforced, observed));
-                None
-            }
-            Err(denied) => {
-                // Nothing was spent: what was set aside for the observing policies goes back.
-                if let Some(hold) = observed {
-                    hold.release();
-                }
-                Some(self.refuse_budget(&denied))
-            }
-        }
     }
 
     // === What the decisions share with those about responses ===
@@ -310,22 +273,34 @@ impl Exchange {
         self.refuse(reason, Reason::Signed, policy)
     }
 
-    fn refuse_budget(&mut self, denied: &Denied) -> Refusal {
+    pub(super) fn refuse_budget(&mut self, denied: &Denied) -> Refusal {
         let (reason, policy) = self.budget_refusal(denied);
         self.refuse(reason, Reason::Budget, policy)
     }
 
     /// How a denied reservation is said to the client, and which policy it is by.
     pub(super) fn budget_refusal(&self, denied: &Denied) -> (RefusalReason, Option<Arc<str>>) {
-        let policy = named(&self.applied.budgets, denied).map(|budget| budget.policy.clone());
-        let name = policy.as_deref().unwrap_or("budget").to_owned();
-        let retry_after_s = denied.retry_after_ms.map(|ms| ms.div_ceil(1_000));
-        (RefusalReason::Budget { name, retry_after_s }, policy)
+        let applied = named(&self.budgets.enforced, denied);
+        let reason = RefusalReason::Budget {
+            name: applied.map_or_else(|| "budget".to_owned(), |applied| applied.label()),
+            counts: counts(denied.unit),
+            retry_after_s: denied.retry_after_ms.map(|ms| ms.div_ceil(1_000)),
+        };
+        (reason, applied.map(|applied| applied.policy.clone()))
     }
 }
 
-fn named<'a>(budgets: &'a [AppliedBudget], denied: &Denied) -> Option<&'a AppliedBudget> {
-    budgets.iter().find(|applied| applied.budget.key == denied.key)
+/// What a budget counts, as a client is told.
+fn counts(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Tokens => "tokens",
+        Unit::InputTokens => "input tokens",
+        Unit::OutputTokens => "output tokens",
+        Unit::CacheTokens => "cache tokens",
+        Unit::MicroUsd => "US dollars",
+        Unit::Requests => "requests",
+        Unit::Concurrency => "requests at once",
+    }
 }
 
 /// What stands in a finding's place; the rest of one that was replaced before goes without a trace.
@@ -363,13 +338,13 @@ impl From<EditError> for NotEdited {
 }
 
 /// The body with the redactions made, and `more`; `None` if there are none.
-fn apply(
+fn apply<'e>(
     body: &[u8],
     texts: &[Text<'_>],
     redactions: &[Redaction],
-    more: Option<Edit<'static>>,
+    more: impl Iterator<Item = Edit<'e>>,
 ) -> Result<Option<Vec<u8>>, NotEdited> {
-    let mut edits: Vec<Edit<'_>> = Vec::from_iter(more);
+    let mut edits: Vec<Edit<'_>> = more.collect();
     for redaction in redactions {
         let mut raw = texts.get(redaction.text_index).ok_or(NotEdited)?.raw_spans();
         for finding in &redaction.replaced {

@@ -1,19 +1,20 @@
 //! The tokens of one exchange while it runs: counted as they pass, and covered by reservations before they are passed on.
 
-use monitor_budget::{Budget, Denied, Ledger, Reservation, Spend};
+use monitor_budget::{Denied, Reservation, Spend};
 use monitor_content::{Encoding, Meter};
 use monitor_protocol::{Channel, Operation, Usage, UsageCounters};
 use smallvec::SmallVec;
 
+use super::slow_down::SlowDowns;
 use crate::event::ModalityTokens;
-use crate::policy::AppliedBudget;
+use crate::policy::ExchangeBudgets;
 
 /// Tokens of output that a streamed answer reserves at a time. Smaller slices leave less of a budget unused by streams
 /// that run side by side; each slice costs one step of the ledger.
-const SLICE_TOKENS: u64 = 256;
+pub(super) const SLICE_TOKENS: u64 = 256;
 /// Output that a request without a limit of its own may produce, per choice, where the answer comes whole and cannot be
 /// cut: the documented maximum of gpt-4o and gpt-4o-mini, and more than most answers ever have.
-const UNLIMITED_OUTPUT_TOKENS: u64 = 16_384;
+pub(super) const UNLIMITED_OUTPUT_TOKENS: u64 = 16_384;
 /// Texts of one answer that are counted each on its own. More than that come only from a hostile upstream; the rest is
 /// counted as one text.
 const MAX_CHANNELS: usize = 256;
@@ -38,6 +39,7 @@ pub(super) struct Spending {
     enforced: Option<Reservation>,
     observed: Option<Reservation>,
     free: bool,
+    slow_downs: Option<Box<SlowDowns>>,
 }
 
 /// What a request may cost at most before anything of its answer is seen.
@@ -50,34 +52,31 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    fn spend(self) -> Spend {
-        let most = self
-            .max_output_tokens
-            .unwrap_or(UNLIMITED_OUTPUT_TOKENS)
-            .saturating_mul(self.choices.into());
-        let output = if self.streamed {
-            SLICE_TOKENS.min(most)
-        } else {
-            most
-        };
-        Spend::request(self.prompt_tokens, output)
+    /// The most that each of its answers may have.
+    pub(super) fn most_per_choice(self) -> u64 {
+        self.max_output_tokens.unwrap_or(UNLIMITED_OUTPUT_TOKENS)
     }
-}
 
-/// Reserves what `demand` asks on all of `budgets`.
-///
-/// # Errors
-/// One of them has not enough left.
-pub(super) fn reserve(
-    ledger: &Ledger,
-    budgets: &[AppliedBudget],
-    demand: Demand,
-) -> Result<Option<Reservation>, Denied> {
-    if budgets.is_empty() {
-        return Ok(None);
+    /// A first slice, shared by the answers of a stream.
+    pub(super) fn slice_per_choice(self) -> u64 {
+        SLICE_TOKENS
+            .div_ceil(self.choices.max(1).into())
+            .min(self.most_per_choice())
     }
-    let budgets: SmallVec<[&Budget; 4]> = budgets.iter().map(|applied| &applied.budget).collect();
-    ledger.reserve(&budgets, &demand.spend()).map(Some)
+
+    /// What it costs if each of its answers has `output` tokens.
+    pub(super) fn spend(self, output: u64) -> Spend {
+        Spend::request(self.prompt_tokens, output.saturating_mul(self.choices.into()))
+    }
+
+    /// What is set aside of it before: of a stream a slice, of other answers all.
+    pub(super) fn first(self) -> Spend {
+        self.spend(if self.streamed {
+            self.slice_per_choice()
+        } else {
+            self.most_per_choice()
+        })
+    }
 }
 
 impl Spending {
@@ -95,6 +94,7 @@ impl Spending {
             enforced,
             observed,
             free: false,
+            slow_downs: None,
         };
         spending.meter();
         spending
@@ -106,6 +106,18 @@ impl Spending {
             free: true,
             ..Self::new(encoding, prompt_tokens, None, None)
         }
+    }
+
+    /// Looks out for shares of budgets from which on streams are slowed down.
+    pub(super) fn slow_down(&mut self, budgets: &ExchangeBudgets) {
+        self.slow_downs = SlowDowns::of(budgets).map(Box::new);
+    }
+
+    /// How fast the answer may go on and who says so, where that is news.
+    pub(super) fn slowed(&mut self) -> Option<super::slow_down::Slowed> {
+        let slow_downs = self.slow_downs.as_mut()?;
+        let output = self.meters.iter().map(|(_, meter)| meter.total()).sum();
+        slow_downs.look(output, [self.enforced.as_ref(), self.observed.as_ref()])
     }
 
     /// Whether it costs nothing.
@@ -216,15 +228,12 @@ fn extend(reservation: &mut Reservation, spent: &Spend) -> Result<(), Denied> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use monitor_budget::{Certainty, ManualClock};
+    use monitor_budget::{Budget, Certainty, Ledger, ManualClock};
     use monitor_protocol::Part;
     use std::sync::Arc;
 
-    fn budgets(limit: u64) -> Vec<AppliedBudget> {
-        vec![AppliedBudget {
-            policy: "p".into(),
-            budget: Budget::tokens("p/0/workload:/a", limit, 3_600_000),
-        }]
+    fn budget(limit: u64) -> Budget {
+        Budget::tokens("p/0/workload:/a", limit, 3_600_000)
     }
 
     fn streamed(prompt_tokens: u64) -> Demand {
@@ -247,8 +256,7 @@ mod tests {
     #[test]
     fn a_stream_is_covered_slice_by_slice_to_the_last_token() {
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
-        let budgets = budgets(600);
-        let hold = reserve(&ledger, &budgets, streamed(10)).unwrap();
+        let hold = ledger.reserve(&[&budget(600)], &streamed(10).first()).ok();
         let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 10, hold, None);
         let mut covered = 0;
         for _ in 0..1_000 {
@@ -277,9 +285,9 @@ mod tests {
             choices: 3,
             ..streamed(10)
         };
-        let hold = reserve(&ledger, &budgets(310), whole).unwrap().unwrap();
+        let hold = ledger.reserve(&[&budget(310)], &whole.first()).unwrap();
         assert_eq!(hold.held().collect::<Vec<_>>(), [310]);
-        assert!(reserve(&ledger, &budgets(310), whole).is_err());
+        assert!(ledger.reserve(&[&budget(310)], &whole.first()).is_err());
     }
 
     #[test]

@@ -157,6 +157,9 @@ impl Exchange {
             out.push(payload);
             return Flow::Continue;
         };
+        if payload.is_empty() {
+            return self.next_events(out);
+        }
         if !stream.changes {
             out.push(payload.clone());
         }
@@ -168,7 +171,12 @@ impl Exchange {
             return self.lose_stream(out);
         };
         stream.frames.push(decoded);
-        loop {
+        self.next_events(out)
+    }
+
+    /// Reads the events that are whole, up to a pause.
+    fn next_events(&mut self, out: &mut Vec<Bytes>) -> Flow {
+        while self.paused_until.is_none() {
             let Reader::Stream(stream) = &mut self.reader else {
                 return Flow::Continue;
             };
@@ -182,11 +190,17 @@ impl Exchange {
                 Err(_) => return self.lose_stream(out),
             }
         }
+        Flow::Continue
     }
 
     fn event(&mut self, event: Frame, out: &mut Vec<Bytes>) -> Flow {
         match read_event(&self.call, &event) {
-            Ok(read) => self.take_event(&event, read, out),
+            Ok(read) => {
+                let terminal = read.terminal || read.error;
+                let flow = self.take_event(&event, read, out);
+                self.pause_after(terminal);
+                flow
+            }
             Err(_) => self.take_unreadable(&event, out),
         }
     }
@@ -227,7 +241,14 @@ impl Exchange {
                 let (reason, policy) = self.budget_refusal(&denied);
                 return self.cut(reason, Reason::Budget, policy, out);
             }
+            let changes = stream.changes;
+            if let Some(slowed) = spending.slowed() {
+                self.slow(&slowed, changes);
+            }
         }
+        let Reader::Stream(stream) = &mut self.reader else {
+            return Flow::Continue;
+        };
         let changes = stream.changes;
         if self.asked_usage && read.usage_only {
             // The client did not ask for it.
@@ -325,7 +346,12 @@ impl Exchange {
             out.push(message.raw().clone());
         }
         match read {
-            Some(read) => self.take_event(message, read, out),
+            Some(read) => {
+                let terminal = read.terminal || read.error;
+                let flow = self.take_event(message, read, out);
+                self.pause_after(terminal);
+                flow
+            }
             None => self.take_unreadable(message, out),
         }
     }

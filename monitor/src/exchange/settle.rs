@@ -57,13 +57,8 @@ impl Exchange {
                 output: spending.output_tokens(),
             });
             let (enforced, observed) = spending.take_reservations();
-            settle(enforced, &self.applied.budgets, spent.as_ref(), &mut budgets);
-            settle(
-                observed,
-                &self.applied.observed_budgets,
-                spent.as_ref(),
-                &mut budgets,
-            );
+            settle(enforced, &self.budgets.enforced, spent.as_ref(), &mut budgets);
+            settle(observed, &self.budgets.observed, spent.as_ref(), &mut budgets);
             usage = spent;
         }
         let record = self.record(usage, cost, counted, budgets);
@@ -185,6 +180,11 @@ impl Exchange {
             counted,
             verdict: self.verdict,
             observed: self.observed,
+            requested_model: self.requested_model.take(),
+            clamped: self.clamped,
+            slowed: self.slowed,
+            actions: std::mem::take(&mut self.actions),
+            observed_actions: std::mem::take(&mut self.observed_actions),
             reason: self.reason,
             policy: self.policy.take(),
             findings: std::mem::take(&mut self.findings),
@@ -203,7 +203,7 @@ impl Drop for Exchange {
 
 fn settle(
     reservation: Option<Reservation>,
-    applied: &[AppliedBudget],
+    applied: &[Arc<AppliedBudget>],
     usage: Option<&TokenUsage>,
     uses: &mut Vec<BudgetUse>,
 ) {

@@ -55,6 +55,11 @@ impl Signature {
         });
     }
 
+    /// An edit of the path would break it: version 4 always covers it.
+    pub(super) fn covers_head(self) -> bool {
+        self.signed
+    }
+
     /// An edit of the body would break it.
     pub(super) fn covers_body(self) -> bool {
         self.signed && (!self.unsigned_payload || self.covers_length)

@@ -25,6 +25,8 @@ use monitor_protocol::{
     WebSocketDecoder, WebSocketError, WebSocketMessage, close_payload, cut, encode_message,
 };
 
+use tokio::time::Instant;
+
 use super::fields::BodyFields;
 use super::{Decision, Exchange, Flow, Inspected, Job, Origin, Outcome, RequestHeadView};
 use crate::event::ShortText;
@@ -104,6 +106,22 @@ impl Session {
         self.inspecting.is_some()
     }
 
+    /// Until when the server's messages wait, because an answer is slowed down; [`Session::resume`] is to be called then.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.turns
+            .iter()
+            .filter_map(|turn| turn.exchange.paused_until())
+            .max()
+    }
+
+    /// Goes on with the server's messages after a pause.
+    pub(super) fn resume(&mut self, out: &mut Output) {
+        for turn in &mut self.turns {
+            turn.exchange.end_pause();
+        }
+        self.take_server(Bytes::new(), out);
+    }
+
     /// Takes bytes of the client's; [`Session::step_client`] reads them.
     pub(super) fn push_client(&mut self, bytes: Bytes) {
         self.client.push(bytes);
@@ -158,7 +176,8 @@ impl Session {
         };
         let passed = match decision {
             Decision::Forward => message.raw().clone(),
-            Decision::Edited(data) => encode_message(message.kind(), &data, message.key()),
+            Decision::Edited { body: Some(data), .. } => encode_message(message.kind(), &data, message.key()),
+            Decision::Edited { body: None, .. } => message.raw().clone(),
             Decision::Refuse(refusal) => return self.refuse(exchange, &refusal.reason, out),
         };
         if let Some(model) = &exchange.model {
@@ -202,6 +221,7 @@ impl Session {
                     host: None,
                     body: BodyFields::default(),
                     signed: false,
+                    signed_head: false,
                     length: None,
                     websocket: true,
                 };

@@ -279,6 +279,7 @@ fn messages_of_a_websocket() {
 fn a_cut_raises_in_both_sdks_and_ends_by_type() {
     let reason = RefusalReason::Budget {
         name: "b".into(),
+        counts: "tokens",
         retry_after_s: None,
     };
     let mut decoder = FrameDecoder::new(Framing::Sse);

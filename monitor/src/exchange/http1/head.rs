@@ -44,6 +44,8 @@ pub(super) struct RequestHead {
     pub body: BodyFields,
     /// An edit of the body would break its signature.
     pub signed: bool,
+    /// An edit of the head would.
+    pub signed_head: bool,
     /// It asks for a WebSocket (RFC 6455, section 4.1) and has no body.
     pub websocket: bool,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
@@ -127,6 +129,7 @@ pub(super) fn parse_request(input: &[u8]) -> Result<Option<RequestHead>, HeadErr
         framing,
         body: fields.body,
         signed: fields.signature.covers_body(),
+        signed_head: fields.signature.covers_head(),
         websocket: fields.websocket && method == "GET" && framing == Framing::None,
         expects_continue: fields.expects_continue && framing != Framing::None,
         close: fields.close || (request.version == Some(0) && !fields.keep_alive),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::inbound::Inbound;
 use super::outbound::Outbound;
@@ -40,6 +40,7 @@ where
         flush: [false; 2],
         half_closed: None,
         waiting: None,
+        pause: None,
     };
     let result = std::future::poll_fn(|cx| pump.poll(cx)).await;
     // The exchange that was under way goes on record before the goodbyes, which may take their time.
@@ -76,6 +77,8 @@ struct Pump<C, U> {
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Bytes were written to client, upstream, and may wait in the TLS layer.
     flush: [bool; 2],
+    /// Runs while an answer is slowed down.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Runs from when the upstream has been told that the client sends no more, anew with everything it sends.
     half_closed: Option<Pin<Box<Sleep>>>,
 }
@@ -96,7 +99,7 @@ where
                     self.relay.inspected(job.run());
                 }
             }
-            let mut moved = self.poll_waiting(cx);
+            let mut moved = self.poll_waiting(cx) | self.poll_pause(cx);
             moved |= poll_write(
                 &mut self.client,
                 &mut self.relay.to_client,
@@ -164,6 +167,26 @@ where
         }
         self.waiting = None;
         self.relay.admit();
+        true
+    }
+
+    /// Whether an answer that paused goes on.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(until) = self.relay.paused_until() else {
+            return false;
+        };
+        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if pause.deadline() != until {
+            pause.as_mut().reset(until);
+        }
+        if let Some(since) = &mut self.half_closed {
+            // It is not the upstream that is silent.
+            since.as_mut().reset(Instant::now() + HALF_CLOSED_TIMEOUT);
+        }
+        if pause.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.relay.resume();
         true
     }
 

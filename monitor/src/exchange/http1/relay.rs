@@ -98,6 +98,8 @@ struct Collect {
 struct Collected {
     raw: Bytes,
     head_len: usize,
+    /// Where the head has path and query.
+    target: std::ops::Range<usize>,
     encoded: bool,
 }
 
@@ -127,6 +129,8 @@ struct Hold {
 struct Stream {
     reader: BodyReader,
     reframe: Reframe,
+    /// A pause is over: what was read before it comes first.
+    resumes: bool,
     /// The trailer section as it came, its empty line included.
     trailer: BytesMut,
 }
@@ -198,7 +202,10 @@ impl Relay {
     }
 
     pub(super) fn wants_upstream(&self) -> bool {
-        !self.from_upstream.ended && !self.finished && self.to_client.len() < HIGH_WATER_BYTES
+        !self.from_upstream.ended
+            && !self.finished
+            && self.to_client.len() < HIGH_WATER_BYTES
+            && self.paused_until().is_none()
     }
 
     /// The client has closed its side and all that it sent has been read: the upstream is told the same.

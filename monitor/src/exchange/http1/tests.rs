@@ -3,6 +3,7 @@
 mod codings;
 mod framings;
 mod interim;
+mod limits;
 mod models;
 mod operations;
 mod signed;
@@ -152,6 +153,10 @@ fn budget(limit_tokens: u64) -> BudgetRule {
         limit_tokens,
         window_ms: 3_600_000,
         per: Grouping::Workload,
+        at_limit: crate::config::AtLimit::Deny,
+        slow_down: None,
+        clamp: false,
+        reserve: crate::config::Reserve::Slice,
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) async fn exchange(
         .uri
         .path_and_query()
         .map_or("/", http::uri::PathAndQuery::as_str);
+    let signature = signature_of(&parts.headers, target);
     let view = RequestHeadView {
         version: "2",
         method: parts.method.as_str(),
@@ -56,7 +57,8 @@ pub(super) async fn exchange(
             None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()),
         },
         body: body_fields(&parts.headers),
-        signed: is_signed(&parts.headers, target),
+        signed: signature.covers_body(),
+        signed_head: signature.covers_head(),
         length: length_of(&parts.headers, &body),
         websocket: parts
             .extensions
@@ -97,7 +99,16 @@ pub(super) async fn exchange(
                     exchange = inspected.exchange;
                     let sent = match inspected.decision {
                         Decision::Forward => Ok((head, body)),
-                        Decision::Edited(edited) => Ok((with_edited_body(head, edited.len()), edited)),
+                        Decision::Edited { body: edited, target } => {
+                            let head = match target {
+                                Some(target) => with_target(head, &target),
+                                None => head,
+                            };
+                            Ok(match edited {
+                                Some(edited) => (with_edited_body(head, edited.len()), edited),
+                                None => (head, body),
+                            })
+                        }
                         Decision::Refuse(refusal) => Err(refusal),
                     };
                     match sent {
@@ -174,7 +185,7 @@ fn head_usage(headers: &HeaderMap) -> HeadUsage {
     usage
 }
 
-fn is_signed(headers: &HeaderMap, target: &str) -> bool {
+fn signature_of(headers: &HeaderMap, target: &str) -> Signature {
     let mut signature = Signature::default();
     signature.target(target);
     for name in Signature::FIELDS {
@@ -182,7 +193,7 @@ fn is_signed(headers: &HeaderMap, target: &str) -> bool {
             signature.field(name, value.as_bytes());
         }
     }
-    signature.covers_body()
+    signature
 }
 
 fn length_of(headers: &HeaderMap, body: &RecvStream) -> Option<u64> {
@@ -228,6 +239,18 @@ async fn collect(
     }
     let trailers = body::trailers(&mut body).await.map_err(|_| Failure::Client)?;
     Ok(Collected::Whole(pieces.whole(), trailers))
+}
+
+/// The request for another path and query; what cannot be one leaves it as it is.
+fn with_target(mut head: Request<()>, target: &str) -> Request<()> {
+    let mut parts = head.uri().clone().into_parts();
+    if let Ok(target) = target.parse() {
+        parts.path_and_query = Some(target);
+        if let Ok(uri) = http::Uri::from_parts(parts) {
+            *head.uri_mut() = uri;
+        }
+    }
+    head
 }
 
 fn with_edited_body(mut head: Request<()>, len: usize) -> Request<()> {
@@ -493,8 +516,17 @@ async fn stream(
     let mut to = start(respond, head, &from)?;
     while let Some(data) = next(&mut from, &mut to).await? {
         let mut out = Vec::new();
-        let flow = exchange.response_streamed(data, &mut out);
+        let mut flow = exchange.response_streamed(data, &mut out);
         send_all(exchange, &mut to, out).await?;
+        while let Some(until) = exchange.paused_until().filter(|_| flow == Flow::Continue) {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                _reason = poll_fn(|cx| to.poll_reset(cx)) => return Err(Failure::Client),
+            }
+            let mut out = Vec::new();
+            flow = exchange.resume(&mut out);
+            send_all(exchange, &mut to, out).await?;
+        }
         if flow == Flow::Cut {
             return to.send_data(Bytes::new(), true).map_err(|_| Failure::Client);
         }

@@ -1,5 +1,6 @@
 //! Whole HTTP/2 connections over in-memory pipes: a real h2 client, the relay, a real h2 server.
 
+mod limits;
 mod websocket;
 
 use std::sync::Arc;
@@ -51,6 +52,10 @@ fn policy(budget: Option<u64>, rule: Option<(&str, bool)>) -> Policy {
         limit_tokens,
         window_ms: 3_600_000,
         per: Grouping::Workload,
+        at_limit: crate::config::AtLimit::Deny,
+        slow_down: None,
+        clamp: false,
+        reserve: crate::config::Reserve::Slice,
     });
     let content = rule.map(|(detect, prompt)| ContentRule {
         detect: vec![detect.into()],

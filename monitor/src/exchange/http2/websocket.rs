@@ -10,7 +10,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{Request, StatusCode};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::stream::{Failure, Respond, body_fields, conclude, discard, gone, open, refuse, relay};
 use super::{body, reason_of};
@@ -92,7 +92,9 @@ impl Relay {
         let mut client_sends = true;
         loop {
             let mut out = Output::default();
+            let paused = self.session.paused_until();
             tokio::select! {
+                () = until(paused) => self.session.resume(&mut out),
                 data = body::receive(&mut from_client),
                     if client_sends && self.job.is_none() && self.upstream.has_room() =>
                 {
@@ -111,7 +113,7 @@ impl Relay {
                         }
                     }
                 }
-                data = body::receive(&mut from_upstream), if self.client.has_room() => match data {
+                data = body::receive(&mut from_upstream), if self.client.has_room() && paused.is_none() => match data {
                     Ok(Some(bytes)) => self.session.take_server(bytes, &mut out),
                     Ok(None) => {
                         self.session.end(Outcome::UpstreamFailed, &mut out);
@@ -228,6 +230,14 @@ impl Side {
             self.send().await?;
         }
         self.to.send_data(Bytes::new(), true)
+    }
+}
+
+/// The end of a pause, where there is one.
+async fn until(paused: Option<Instant>) {
+    match paused {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -10,7 +10,7 @@ impl Session {
     /// Takes bytes of the server's.
     pub(in super::super) fn take_server(&mut self, bytes: Bytes, out: &mut Output) {
         self.server.push(bytes);
-        while self.state == State::Open {
+        while self.state == State::Open && self.paused_until().is_none() {
             match self.server.next() {
                 Ok(Some(message)) => self.server_message(message, out),
                 Ok(None) => return,

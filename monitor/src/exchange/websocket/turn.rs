@@ -1,6 +1,5 @@
 //! One answer of a WebSocket: an exchange whose request came in messages.
 
-use monitor_content::Encoding;
 use monitor_protocol::{CloseCode, RefusalReason, StreamEvent};
 
 use super::super::meter::Demand;
@@ -126,7 +125,7 @@ impl Exchange {
         let refused = self
             .check_known()
             .or_else(|| self.check_model(&model))
-            .or_else(|| self.reserve_for(Encoding::for_model(&model), demand));
+            .or_else(|| self.reserve_unasked(&model, demand));
         self.expect_messages();
         refused
     }

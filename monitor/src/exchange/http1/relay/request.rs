@@ -84,6 +84,7 @@ impl Relay {
             host: head.host.as_ref().map(text),
             body: head.body,
             signed: head.signed,
+            signed_head: head.signed_head,
             length,
             websocket: head.websocket,
         };
@@ -183,6 +184,7 @@ impl Relay {
         }
         let (head_len, whole) = (collect.head.len, collect.head.len + collect.scanned);
         let payload = collect.payload.take();
+        let target = collect.head.target.clone();
         let encoded = !collect.head.body.encoding.is_identity();
         let raw = self.from_client.take(whole);
         exchange.count_request_bytes(whole - head_len);
@@ -190,6 +192,7 @@ impl Relay {
         self.request = Request::Inspect(Some(Collected {
             raw,
             head_len,
+            target,
             encoded,
         }));
         (
@@ -218,6 +221,7 @@ impl Relay {
         let Some(Collected {
             raw,
             head_len,
+            target,
             encoded,
         }) = collected.take()
         else {
@@ -228,15 +232,20 @@ impl Relay {
             Decision::Forward => {
                 self.to_upstream.push(raw);
             }
-            Decision::Edited(body) => {
+            Decision::Edited { body, target: to } => {
                 let edit = HeadEdit {
-                    length: Some(body.len()),
-                    decoded: encoded,
+                    length: body.as_ref().map(Bytes::len),
+                    decoded: encoded && body.is_some(),
                     ..HeadEdit::default()
                 };
-                let head = head::rewrite(&raw[..head_len], edit);
+                let mut head = head::rewrite(&raw[..head_len], edit);
+                if let Some(to) = to {
+                    // The request line is kept by every edit.
+                    head.splice(target, to.into_bytes());
+                }
                 self.to_upstream.push(head);
-                self.to_upstream.push(body);
+                self.to_upstream
+                    .push(body.unwrap_or_else(|| raw.slice(head_len..)));
             }
             Decision::Refuse(refusal) => self.refuse(&refusal, BodyReader::new(Framing::None)),
         }

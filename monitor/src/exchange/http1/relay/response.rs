@@ -6,6 +6,7 @@ use super::{Hold, Reframe, Relay, Request, Response, Stream, framed_limit};
 use crate::exchange::websocket::{Output, Session};
 use crate::exchange::{Exchange, Flow, Outcome, ResponsePlan, WholeDecision};
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 impl Relay {
     pub(super) fn step_response(&mut self) -> bool {
@@ -118,6 +119,7 @@ impl Relay {
                 self.response = Response::Stream(Stream {
                     reader,
                     reframe,
+                    resumes: false,
                     trailer: BytesMut::new(),
                 });
             }
@@ -225,8 +227,20 @@ impl Relay {
     fn stream_response(&mut self) -> bool {
         let mut moved = false;
         while let (Response::Stream(stream), Some(exchange)) = (&mut self.response, &mut self.exchange) {
+            if exchange.paused_until().is_some() {
+                return moved;
+            }
             let reframe = stream.reframe;
             let mut out = Vec::new();
+            if std::mem::take(&mut stream.resumes) {
+                let flow = exchange.resume(&mut out);
+                self.push_payload(out, reframe);
+                if flow == Flow::Cut {
+                    return self.cut_response(reframe);
+                }
+                moved = true;
+                continue;
+            }
             let ended = self.from_upstream.ended && self.from_upstream.bytes.is_empty();
             if stream.reader.is_done() || (stream.reader.ends_with_connection() && ended) {
                 let trailer = stream.trailer.split().freeze();
@@ -257,12 +271,37 @@ impl Relay {
             let flow = exchange.response_streamed(payload, &mut out);
             self.push_payload(out, reframe);
             if flow == Flow::Cut {
-                self.push_last_chunk(reframe, Bytes::new());
-                self.end_response(Outcome::Complete);
-                return self.finish_connection();
+                return self.cut_response(reframe);
             }
         }
         moved
+    }
+
+    fn cut_response(&mut self, reframe: Reframe) -> bool {
+        self.push_last_chunk(reframe, Bytes::new());
+        self.end_response(Outcome::Complete);
+        self.finish_connection()
+    }
+
+    /// Until when nothing more of the answer is let go of.
+    pub(in super::super) fn paused_until(&self) -> Option<Instant> {
+        match (&self.response, &self.session, &self.exchange) {
+            (Response::Session, Some(session), _) => session.paused_until(),
+            (Response::Stream(stream), _, Some(exchange)) if !stream.resumes => exchange.paused_until(),
+            _ => None,
+        }
+    }
+
+    /// The pause is over.
+    pub(in super::super) fn resume(&mut self) {
+        if let Some(session) = &mut self.session {
+            let mut out = Output::default();
+            session.resume(&mut out);
+            self.send(out);
+        } else if let (Response::Stream(stream), Some(exchange)) = (&mut self.response, &mut self.exchange) {
+            exchange.end_pause();
+            stream.resumes = true;
+        }
     }
 
     fn push_last_chunk(&mut self, reframe: Reframe, trailer: Bytes) {
@@ -309,6 +348,9 @@ impl Relay {
         let Some(session) = &mut self.session else {
             return false;
         };
+        if session.paused_until().is_some() {
+            return false;
+        }
         let bytes = self.from_upstream.bytes.split().freeze();
         if !bytes.is_empty() {
             let mut out = Output::default();
