@@ -6,6 +6,8 @@ pub(crate) mod link;
 #[cfg(test)]
 mod model;
 pub(crate) mod purse;
+#[cfg(test)]
+mod real;
 pub(crate) mod script;
 #[cfg(test)]
 mod server;

@@ -139,6 +139,8 @@ impl Redis {
         let info = self.base.clone().set_redis_settings(redis);
         let client = match info.addr() {
             ConnectionAddr::TcpTls { .. } => {
+                // Refused where the process has one already, which is then used.
+                let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
                 let root_cert = self
                     .cluster
                     .ca_file
