@@ -505,7 +505,7 @@ async fn refuses_what_it_cannot_answer() {
         ("/v1/usage?by=hour&step=day", 400, "one step"),
         ("/v1/usage?since=yesterday", 400, "`yesterday` is not a moment"),
         ("/v1/usage?step=week", 400, "minute, hour or day"),
-        ("/v1/usage?sort=name", 400, "tokens or exchanges"),
+        ("/v1/usage?sort=name", 400, "tokens, exchanges or cost"),
         ("/v1/usage?model=", 400, "model: the pattern is empty"),
         ("/v1/usage?modle=a", 400, "modle"),
     ] {

@@ -97,7 +97,7 @@ impl Asked {
         by.sort_unstable();
         let order = self.sort.as_deref().map_or(Ok(Order::default()), |name| {
             Order::parse(name)
-                .ok_or_else(|| format!("usage is not sorted by `{name}`: use tokens or exchanges"))
+                .ok_or_else(|| format!("usage is not sorted by `{name}`: use tokens, exchanges or cost"))
         })?;
         let patterns = [
             (Dimension::Workload, self.workload),

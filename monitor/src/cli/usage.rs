@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use monitor_budget::MicroUsd;
 use serde_json::Value;
 
 use super::client::query;
@@ -102,6 +103,8 @@ enum Sort {
     Tokens,
     /// Most exchanges
     Exchanges,
+    /// Most money
+    Cost,
 }
 
 fn name_of(value: &impl clap::ValueEnum) -> String {
@@ -186,6 +189,7 @@ fn columns(answer: &Value) -> Vec<Column> {
         right("CACHE WRITE", |row| thousands(number(row, "/cache_write"))),
         right("OUTPUT", |row| thousands(number(row, "/output"))),
         right("REASONING", |row| thousands(number(row, "/reasoning"))),
+        right("COST", |row| MicroUsd(number(row, "/micro_usd")).to_string()),
     ]);
     columns
 }

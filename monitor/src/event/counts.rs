@@ -29,6 +29,8 @@ pub struct Counts {
     pub cache_write: u64,
     /// Completion tokens spent on reasoning.
     pub reasoning: u64,
+    /// What was spent, in millionths of a US dollar; without the exchanges whose model has no price.
+    pub micro_usd: u64,
 }
 
 impl Counts {
@@ -51,6 +53,7 @@ impl Counts {
             cache_read: tokens(|usage| usage.cache_read),
             cache_write: tokens(|usage| usage.cache_write),
             reasoning: tokens(|usage| usage.reasoning),
+            micro_usd: exchange.cost.map_or(0, |cost| cost.amount.0),
         }
     }
 
@@ -68,7 +71,7 @@ impl Counts {
     }
 
     /// The names of the [fields](Self::fields), in order.
-    pub(crate) const NAMES: [&'static str; 11] = [
+    pub(crate) const NAMES: [&'static str; 12] = [
         "exchanges",
         "redacted",
         "cut",
@@ -80,6 +83,7 @@ impl Counts {
         "cache_read",
         "cache_write",
         "reasoning",
+        "micro_usd",
     ];
 
     /// Every number, in the order of their declaration.
@@ -96,6 +100,7 @@ impl Counts {
             self.cache_read,
             self.cache_write,
             self.reasoning,
+            self.micro_usd,
         ]
     }
 
@@ -113,6 +118,7 @@ impl Counts {
             &mut self.cache_read,
             &mut self.cache_write,
             &mut self.reasoning,
+            &mut self.micro_usd,
         ]
     }
 }
@@ -132,7 +138,7 @@ mod tests {
             assert_eq!(json[name], number, "{name}");
         }
         assert_eq!(json.as_object().unwrap().len(), Counts::NAMES.len());
-        assert_eq!(counts.fields().to_vec(), (1..=11).collect::<Vec<u64>>());
+        assert_eq!(counts.fields().to_vec(), (1..=12).collect::<Vec<u64>>());
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub enum Order {
     Tokens,
     /// Most exchanges.
     Exchanges,
+    /// Most money.
+    Cost,
 }
 
 impl Order {
@@ -98,6 +100,7 @@ impl Order {
         match name {
             "tokens" => Some(Self::Tokens),
             "exchanges" => Some(Self::Exchanges),
+            "cost" => Some(Self::Cost),
             _ => None,
         }
     }
@@ -106,6 +109,7 @@ impl Order {
         match self {
             Self::Tokens => counts.tokens(),
             Self::Exchanges => counts.exchanges,
+            Self::Cost => counts.micro_usd,
         }
     }
 }

@@ -137,6 +137,7 @@ fn an_answer_is_up_to_date_and_survives_a_restart() {
     drop(rig);
     let rig = Rig::open(dir.path(), NOW_MS);
     let total = rig.total(0);
+    assert_eq!((total.exchanges, total.cut, total.micro_usd), (4, 4, 4 * 194));
     assert_eq!(
         (
             total.exchanges,

@@ -14,6 +14,7 @@ use crate::lab::workload::Launch;
 pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::new("restart::a_killed_agent_keeps_its_budget", killed),
+        Test::new("restart::usage_survives_a_kill", usage),
         Test::new("restart::a_stopped_agent_lets_traffic_pass", stopped),
         Test::new("restart::full_state_directory", full_disk),
         Test::new("restart::a_killed_lab_is_removed_at_the_next_start", killed_lab),
@@ -94,6 +95,103 @@ async fn killed(_: Arc<Stage>) -> Result<()> {
     let total = lab.log.spent();
     ensure!(total <= LIMIT, "{total} tokens were asked of the provider");
     agent.stop().await
+}
+
+/// What `weir usage` says is what the providers billed: at once, after a kill that comes a second after the last exchange, and together
+/// with what comes after it.
+async fn usage(_: Arc<Stage>) -> Result<()> {
+    let lab = Lab::up().await?;
+    let mut agent = Agent::start(&lab, "agent", AgentConfig::new()).await?;
+    let trust = agent.trust(&lab)?;
+    let ask = |workload: &'static str, tag: String| {
+        let (lab, trust) = (&lab, &trust);
+        async move {
+            let (python, clients) = super::stage::clients()?;
+            let launch = Launch::new(workload, python)
+                .args([clients.join("openai_client.py")])
+                .args(["chat", "--stream", "--prompt"])
+                .args([format!("Write 9 words ({tag})")]);
+            let (_, output) = launch.trust(trust).run(lab).await?;
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).context("no report")?;
+            ensure!(report["error"].is_null(), "{report}");
+            anyhow::Ok(())
+        }
+    };
+    for round in 0..3 {
+        ask("usage-one", format!("usage one {round}")).await?;
+    }
+    ask("usage-two", "usage two".to_owned()).await?;
+    same_usage(&lab, &agent, 4).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    agent.kill().await?;
+    agent.restart().await?;
+    same_usage(&lab, &agent, 4).await?;
+    ask("usage-two", "usage two again".to_owned()).await?;
+    same_usage(&lab, &agent, 5).await?;
+
+    let workloads = shown_usage(&agent, &["--by", "workload"]).await?;
+    let exchanges = |name: &str| {
+        let rows = workloads["usage"].as_array().into_iter().flatten();
+        let of = |row: &&serde_json::Value| {
+            row["workload"]["cgroup"]
+                .as_str()
+                .is_some_and(|path| path.ends_with(name))
+        };
+        rows.filter(of)
+            .filter_map(|row| row["exchanges"].as_u64())
+            .sum::<u64>()
+    };
+    ensure!(
+        (exchanges("/usage-one"), exchanges("/usage-two")) == (3, 2),
+        "{workloads}"
+    );
+    let status = agent.get("/v1/status").await?;
+    ensure!(
+        status["usage_history"]
+            .as_str()
+            .is_some_and(|state| state.starts_with("on disk")),
+        "{status}"
+    );
+    agent.stop().await
+}
+
+async fn shown_usage(agent: &Agent, more: &[&str]) -> Result<serde_json::Value> {
+    let arguments = [&["usage", "--since", "1h", "-o", "json"], more].concat();
+    let output = agent.cli(&arguments).await?;
+    ensure!(output.status.success(), "{}", super::stage::shown(&output));
+    serde_json::from_slice(&output.stdout).context("no JSON")
+}
+
+/// The usage of the last hour is what the providers billed, in total, by model and by minute. A record follows its answer at once, and the
+/// history its record, but not in the same moment.
+async fn same_usage(lab: &Lab, agent: &Agent, exchanges: u64) -> Result<()> {
+    let bill = lab.log.bill("usage ");
+    ensure!(bill.requests == exchanges, "{bill:?}");
+    for more in [
+        &["--by", "provider"][..],
+        &["--by", "model"],
+        &["--by", "workload", "--step", "minute"],
+    ] {
+        let mut found = serde_json::Value::Null;
+        let mut sums = (0, 0, 0);
+        for _ in 0..50 {
+            found = shown_usage(agent, more).await?;
+            let sum = |field: &str| -> u64 {
+                let rows = found["usage"].as_array().into_iter().flatten();
+                rows.filter_map(|row| row[field].as_u64()).sum()
+            };
+            sums = (sum("exchanges"), sum("input"), sum("output"));
+            if sums.0 >= exchanges {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        ensure!(
+            sums == (exchanges, bill.input, bill.output),
+            "{more:?}: {found} is not {bill:?}"
+        );
+    }
+    Ok(())
 }
 
 /// The default of `on_agent_down` is open: without an agent connections go where they were going.
