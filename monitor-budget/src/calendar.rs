@@ -233,6 +233,42 @@ mod tests {
         }
     }
 
+    /// Every moment lies in one period, whoever asks; periods follow each other without a gap.
+    #[test]
+    fn periods_divide_time_in_every_zone() {
+        let zones = [
+            "UTC",
+            "Europe/Berlin",
+            "America/New_York",
+            "Asia/Kolkata",
+            "Australia/Lord_Howe", // sets its clocks by half an hour
+            "Asia/Beirut",         // skips midnight
+            "America/Havana",      // has midnight twice
+            "Pacific/Apia",        // skipped a day
+            "Asia/Kathmandu",
+            "Antarctica/Troll",
+        ];
+        let (from, to) = (at("2026-01-01T00:00:00Z"), at("2027-02-01T00:00:00Z"));
+        let skipped_day = at("2011-12-01T00:00:00Z")..at("2012-01-15T00:00:00Z");
+        for zone in zones.map(|name| Zone::parse(name).unwrap()) {
+            for period in Period::ALL {
+                for range in [from..to, skipped_day.clone()] {
+                    let mut now = zone.period_at(period, range.start);
+                    while now.end < range.end {
+                        assert!(now.start < now.end, "{zone} {period:?} {now:?}");
+                        let middle = now.start + (now.end - now.start) / 2;
+                        for moment in [now.start, middle, now.end - 1] {
+                            assert_eq!(zone.period_at(period, moment), now, "{zone} {period:?} {moment}");
+                        }
+                        let next = zone.period_at(period, now.end);
+                        assert_eq!(next.start, now.end, "{zone} {period:?}");
+                        now = next;
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn absurd_moments_have_a_period_too() {
         for period in Period::ALL {

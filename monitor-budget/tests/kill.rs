@@ -7,13 +7,17 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use monitor_budget::{Budget, Certainty, Checkpoints, Ledger, Spend, SystemClock};
+use monitor_budget::{
+    Budget, Certainty, Checkpoints, Ledger, Period, Spend, SystemClock, Unit, Window, Zone,
+};
 
 const CHILD: &str = "WEIR_LEDGER_CHILD_DIR";
 const THREADS: usize = 3;
-const KILLS: u64 = 20;
+const KILLS: u64 = 200;
+/// What recovery takes, but for the disk's syncs on a loaded machine: of all openings the middle one is held to it, the longest is printed.
+const RECOVERY: Duration = Duration::from_secs(1);
 const HOUR_MS: u64 = 3_600_000;
 
 fn open(dir: &Path) -> Ledger {
@@ -27,10 +31,16 @@ fn held_and_spent(n: u64) -> (u64, u64) {
     (10 + n % 5, 8 + n % 9)
 }
 
-fn budgets(thread: usize) -> [Budget; 2] {
+fn budgets(thread: usize) -> [Budget; 4] {
+    let month = Window::Calendar {
+        period: Period::Month,
+        zone: Zone::parse("Europe/Berlin").unwrap(),
+    };
     [
         Budget::tokens(format!("thread-{thread}"), 1 << 40, HOUR_MS),
         Budget::tokens("team", 1 << 40, HOUR_MS),
+        Budget::new("requests", 1 << 40, Unit::Requests, month),
+        Budget::new("at once", 64, Unit::Concurrency, Window::Open),
     ]
 }
 
@@ -45,12 +55,11 @@ fn child_that_spends() {
         for thread in 0..THREADS {
             let ledger = &ledger;
             scope.spawn(move || {
-                let [own, team] = budgets(thread);
+                let budgets = budgets(thread);
+                let budgets = budgets.each_ref();
                 for n in 0..2_000_000 {
                     let (held, spent) = held_and_spent(n);
-                    let mut reservation = ledger
-                        .reserve(&[&own, &team], &Spend::request(held - 4, 0))
-                        .unwrap();
+                    let mut reservation = ledger.reserve(&budgets, &Spend::request(held - 4, 0)).unwrap();
                     reservation.cover(&Spend::request(held, 0)).unwrap();
                     reservation.settle(&Spend::request(spent, 0), Certainty::Exact);
                     std::io::stdout()
@@ -67,9 +76,13 @@ fn what_was_acknowledged_before_a_kill_is_settled_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut before = [0; THREADS];
     let mut acknowledged_in_all = 0;
+    let mut requests_before = 0;
+    let mut recoveries = Vec::new();
     for kill in 0..KILLS {
         let acknowledged = spend_and_kill(dir.path(), Duration::from_millis(15 + kill * 7 % 40));
+        let started = Instant::now();
         let ledger = open(dir.path());
+        recoveries.push(started.elapsed());
         let settled = |key: &str| ledger.account(key).map_or(0, |account| account.settled);
         for thread in 0..THREADS {
             let sum: u64 = (0..acknowledged[thread]).map(|n| held_and_spent(n).1).sum();
@@ -89,8 +102,23 @@ fn what_was_acknowledged_before_a_kill_is_settled_once() {
             before.iter().sum::<u64>(),
             "kill {kill}: both budgets or none"
         );
+        let requests = settled("requests") - requests_before;
+        let told = acknowledged.iter().sum::<u64>();
+        assert!(
+            (told..=told + THREADS as u64).contains(&requests),
+            "kill {kill}: {requests} requests of {told}"
+        );
+        requests_before += requests;
+        let at_once = ledger.account("at once");
+        assert!(at_once.is_none_or(|account| account.reserved == 0 && account.open_reservations == 0));
         assert!(ledger.health().durable);
     }
+    recoveries.sort_unstable();
+    let (median, longest) = (recoveries[recoveries.len() / 2], recoveries[recoveries.len() - 1]);
+    println!(
+        "{KILLS} kills, {acknowledged_in_all} settlements acknowledged, recovery {median:?}, longest {longest:?}"
+    );
+    assert!(median < RECOVERY, "{median:?}");
     assert!(
         acknowledged_in_all > KILLS,
         "the children were killed before they could spend"
