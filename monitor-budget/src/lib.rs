@@ -5,8 +5,8 @@
 //! A [`Budget`] is a limit of one [`Unit`] in a [`Window`]. Its account holds three figures: what is **settled** in the window,
 //! what open reservations have **reserved**, and the **debt** that was spent beyond reservations and has not found room yet.
 //!
-//! 1. [`Ledger::reserve`] takes tokens from every budget of a request in one step, or from none. It succeeds only where
-//!    `settled + reserved + tokens ≤ limit`, so that `settled + reserved ≤ limit` holds at every moment. (A limit lowered below what is
+//! 1. [`Ledger::reserve`] takes from every budget, in its own unit, of a request in one step, or from none. It succeeds only where
+//!    `settled + reserved + amount ≤ limit`, so that `settled + reserved ≤ limit` holds at every moment. (A limit lowered below what is
 //!    outstanding denies until enough has left the window.)
 //! 2. [`Reservation::cover`] does the same for what is missing while an answer streams.
 //! 3. [`Reservation::settle`] gives the reservation back and charges what was spent, at the moment of settling. The part of the charge within
@@ -15,11 +15,12 @@
 //!    refunded or the limit is raised, it moves into `settled` as of that moment and stays there for a whole window. So while there is
 //!    debt nothing is free; an overspend of half a limit uses half of the next window; none of it is forgiven.
 //!    It drains with time, whether or not anybody asks.
-//! 5. Charges leave the window after one window's length, in steps of a sixtieth of it, never earlier.
+//! 5. Charges leave a rolling window after one window's length, in steps of a sixtieth of it, never earlier; a calendar window all at once when
+//!    its period ends. A budget of concurrency charges nothing: only what is held counts.
 //! 6. [`Certainty`] says what of a reservation may be refunded. A reservation dropped without settling charges all it holds.
 //!
-//! The sum of `settled` ever charged plus `debt` equals the sum of charges for every budget.
-
+//! The sum of `settled` ever charged plus `debt` equals the sum of charges for every budget, but for what somebody clears by
+//! [`Ledger::reset`]. That and [`Ledger::set_override`] are on record in [`Ledger::audit`].
 //!
 //! # What survives
 //!
@@ -34,12 +35,14 @@
 //!   durable, and the first checkpoint that succeeds writes all of it. What happened since the journal stopped is lost if the agent is killed
 //!   before.
 //! - A damaged or missing file is an error at opening that says which and where; the ledger never starts empty in its place.
-//! - Steps of the wall clock while the agent runs change nothing; between two runs they count forwards only.
+//! - Steps of the wall clock while the agent runs change nothing in rolling windows; between two runs they count forwards only. Calendar windows
+//!   and overrides follow the wall clock to within 1.1 seconds. A step back resets nothing: a window that began in what is the future again
+//!   goes on, as that of the next period at the most. A step forward into another period begins that period, each time.
 //!
 //! # Bounds
 //!
 //! [`MAX_ACCOUNTS`] accounts; one that holds nothing any more is dropped. 61 sub-windows an account, only those in use take memory. 64 MiB of
-//! journal. Keys of [`MAX_KEY_BYTES`]. Figures up to [`MAX_AMOUNT`].
+//! journal. Keys of [`MAX_KEY_BYTES`]. [`MAX_ALERTS`] thresholds a budget. [`MAX_AUDIT_ROWS`] changes by hand. Figures up to [`MAX_AMOUNT`].
 
 #![forbid(unsafe_code)]
 
