@@ -70,6 +70,11 @@ impl Reservation {
         Ok(())
     }
 
+    /// [`Ledger::refill`](crate::Ledger::refill) of its ledger.
+    pub fn refill(&self) -> crate::Refill {
+        self.core.refill()
+    }
+
     /// Whether every budget holds at least what `spend` comes to in its unit.
     #[must_use]
     pub fn covers(&self, spend: &Spend) -> bool {

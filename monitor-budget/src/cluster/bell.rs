@@ -1,10 +1,11 @@
 //! Wakes the syncer, and those who wait for it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -117,6 +118,34 @@ impl Refill {
             bell.inner.lock().begun + 1
         });
         Self { bell, round }
+    }
+}
+
+impl Refill {
+    /// Waits on this thread, for `at_most`; says whether it was done by then.
+    pub fn wait(self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut refill = pin!(self);
+        while refill
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            thread::park_timeout(left);
+        }
+        true
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

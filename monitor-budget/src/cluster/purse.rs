@@ -197,6 +197,7 @@ impl Purse {
     /// Notes a reservation that lacked so much; says whether asking the store may help.
     pub(crate) fn note_need(&mut self, lacking: u64, now: Moment) -> bool {
         self.run.need = self.run.need.max(lacking);
+        self.run.lately = self.run.lately.max(lacking);
         self.run.used_ms = now.ledger_ms;
         self.run.refused_ms == 0 || now.ledger_ms.saturating_sub(self.run.refused_ms) >= REFUSED_MS
     }

@@ -1,16 +1,14 @@
 //! Ledgers that join a real Redis over the network: passwords, TLS, and a store that goes away.
 
 use std::fs;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
+use super::bell::Refill;
 use super::link::Cluster;
 use super::server::Server;
 use crate::{
@@ -20,21 +18,8 @@ use crate::{
 
 const TTL: Duration = Duration::from_secs(1);
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for a future as a thread of no runtime does.
-fn wait(future: impl Future<Output = ()>) {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    while future.as_mut().poll(&mut Context::from_waker(&waker)) == Poll::Pending {
-        thread::park_timeout(Duration::from_secs(5));
-    }
+fn wait(refill: Refill) {
+    assert!(refill.wait(Duration::from_secs(5)));
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {

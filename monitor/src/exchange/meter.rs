@@ -1,6 +1,8 @@
 //! The tokens of one exchange while it runs: counted as they pass, and covered by reservations before they are passed on.
 
-use monitor_budget::{Denied, Reservation, Spend};
+use std::time::Duration;
+
+use monitor_budget::{Denied, DenyReason, Ledger, Reservation, Spend};
 use monitor_content::{Encoding, Meter};
 use monitor_protocol::{Channel, Operation, Usage, UsageCounters};
 use smallvec::SmallVec;
@@ -15,6 +17,9 @@ pub(super) const SLICE_TOKENS: u64 = 256;
 /// Output that a request without a limit of its own may produce, per choice, where the answer comes whole and cannot be
 /// cut: the documented maximum of gpt-4o and gpt-4o-mini, and more than most answers ever have.
 pub(super) const UNLIMITED_OUTPUT_TOKENS: u64 = 16_384;
+/// Longest that an exchange waits for the cluster's store, its thread's other connections with it. The store answers within a
+/// millisecond; one that does not is waited for once, and then left alone for a while.
+const MAX_LEASE_WAIT: Duration = Duration::from_millis(250);
 /// Texts of one answer that are counted each on its own. More than that come only from a hostile upstream; the rest is
 /// counted as one text.
 const MAX_CHANNELS: usize = 256;
@@ -222,13 +227,30 @@ fn extend(reservation: &mut Reservation, spent: &Spend) -> Result<(), Denied> {
         output: spent.output.saturating_add(SLICE_TOKENS),
         ..*spent
     };
-    reservation.cover(&ahead).or_else(|_| reservation.cover(spent))
+    match reservation.cover(&ahead).or_else(|_| reservation.cover(spent)) {
+        Err(denied) if denied.reason == DenyReason::NeedsLease => {
+            reservation.refill().wait(MAX_LEASE_WAIT);
+            reservation.cover(&ahead).or_else(|_| reservation.cover(spent))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Reserves by `reserve`, once more after the cluster's store was asked where a lease has not enough left.
+pub(super) fn leased<T>(ledger: &Ledger, reserve: impl Fn() -> Result<T, Denied>) -> Result<T, Denied> {
+    match reserve() {
+        Err(denied) if denied.reason == DenyReason::NeedsLease => {
+            ledger.refill().wait(MAX_LEASE_WAIT);
+            reserve()
+        }
+        outcome => outcome,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use monitor_budget::{Budget, Certainty, Ledger, ManualClock};
+    use monitor_budget::{Budget, Certainty, ManualClock};
     use monitor_protocol::Part;
     use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use monitor_protocol::{
 use smallvec::SmallVec;
 
 use super::inspect::Redaction;
-use super::meter::{Demand, Spending, UNLIMITED_OUTPUT_TOKENS, is_free};
+use super::meter::{Demand, Spending, UNLIMITED_OUTPUT_TOKENS, is_free, leased};
 use super::{Exchange, Refusal};
 use crate::config::{AtLimit, Reserve};
 use crate::event::{LimitAction, Reason, ShortText, Verdict};
@@ -163,8 +163,9 @@ impl Exchange {
         }
         let (reservation, n) = if demand.streamed && !is_full {
             let first = demand.slice_per_choice().max(least).min(most);
-            let (reservation, n) =
-                ledger.reserve_most(&list, gives_way, least, first, |n| demand.spend(n))?;
+            let (reservation, n) = leased(ledger, || {
+                ledger.reserve_most(&list, &gives_way, least, first, |n| demand.spend(n))
+            })?;
             // What the answer may grow to: all that nobody else has.
             let n = if n < first {
                 n
@@ -173,7 +174,9 @@ impl Exchange {
             };
             (reservation, n)
         } else {
-            ledger.reserve_most(&list, gives_way, least, most, |n| demand.spend(n))?
+            leased(ledger, || {
+                ledger.reserve_most(&list, &gives_way, least, most, |n| demand.spend(n))
+            })?
         };
         let limit = (n < most || must_say).then_some(if unsaid { n.min(SAID_OUTPUT_TOKENS) } else { n });
         let rewrites = match (limit, asked) {
