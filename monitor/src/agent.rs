@@ -199,8 +199,8 @@ impl Agent {
             source,
         })?;
         let endpoints = Endpoints::of(&config)?;
-        let policies =
-            Policies::compile(&config.policies).map_err(|e| AgentError::Configuration(e.to_string()))?;
+        let policies = Policies::compile(&config.policies, &config.node.name)
+            .map_err(|e| AgentError::Configuration(e.to_string()))?;
         let whereabouts =
             Whereabouts::find(&config.identity).map_err(|e| AgentError::Configuration(e.to_string()))?;
         let clock = Arc::new(SystemClock::new());
@@ -253,7 +253,7 @@ impl Agent {
         ledger.redefine(|key| policies.budget_of(key));
         let node = Arc::new(Node {
             policies: ArcSwap::from_pointee(policies),
-            prices: ArcSwap::default(),
+            prices: ArcSwap::from_pointee(config.prices.table()),
             ledger,
             recorder,
             ids: ExchangeIds::new(),

@@ -1,9 +1,12 @@
 //! The configuration: YAML → specification → [`Config`]. A `Config` that breaks a rule cannot be made, and each rule
 //! that a file breaks is reported with its line and column.
 
+mod budget;
+mod cluster;
 mod error;
 mod identity;
 mod policy;
+mod prices;
 mod quantity;
 mod spec;
 mod usage;
@@ -16,17 +19,26 @@ use std::path::{Path, PathBuf};
 use monitor_protocol::Api;
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use self::budget::{
+    AtLimit, BudgetRule, Dimension, ExchangeFilter, Grouping, MAX_LABEL_BYTES, Reserve, SlowDown,
+    counts_output,
+};
+pub use self::cluster::{
+    Cluster, DEFAULT_LEASE_TTL_MS, DEFAULT_STORE_TIMEOUT_MS, MAX_LEASE_TTL_MS, MAX_STORE_TIMEOUT_MS,
+    MIN_LEASE_TTL_MS, Redis,
+};
 pub use self::error::{ConfigError, Problem};
 pub use self::identity::{
     ApiServer, Cri, DEFAULT_HASH_LIMIT_BYTES, HttpsAddress, Identity, Kubernetes, KubernetesNode,
     MAX_HASH_LIMIT_BYTES, MIN_HASH_LIMIT_BYTES, SERVICE_ACCOUNT_CA, SERVICE_ACCOUNT_TOKEN, Spiffe,
 };
 pub use self::policy::{
-    Action, AtLimit, BudgetRule, ContentRule, Coverage, Grouping, Match, Meter, Mode, OnAgentDown, OnBypass,
-    OnUnknown, OnUntrustedCa, OperationRule, Parts, Policy, Quic, Reserve, Selector, SlowDown,
+    Action, ContentRule, Coverage, Match, Meter, Mode, OnAgentDown, OnBypass, OnUnknown, OnUntrustedCa,
+    OperationRule, Parts, Policy, Quic, Selector,
 };
+pub use self::prices::Prices;
 pub use self::quantity::QuantityError;
-pub(crate) use self::quantity::{duration_ms, tokens};
+pub(crate) use self::quantity::{duration_ms, limit};
 pub use self::usage::{DEFAULT_DAYS_MS, DEFAULT_HOURS_MS, DEFAULT_MINUTES_MS, Usage};
 pub use self::users::Uid;
 pub use monitor_budget::{Glob, GlobError, MAX_PATTERN_BYTES};
@@ -73,6 +85,10 @@ pub struct Config {
     pub intercept: Intercept,
     /// Where names come from, and which evidence of processes is taken.
     pub identity: Identity,
+    /// The cluster that budgets may be shared in.
+    pub cluster: Option<Cluster>,
+    /// What models cost.
+    pub prices: Prices,
     /// Policies in the order of the file; their names are unique.
     pub policies: Vec<Policy>,
     /// For how long the usage history is kept.
@@ -84,6 +100,8 @@ pub struct Config {
 /// The agent on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Node {
+    /// Its name, in keys of budgets and for a cluster's store; the host's by default.
+    pub name: String,
     /// The cgroup2 directory under which connections are seen, or `None` for the root of the hierarchy, wherever it is
     /// mounted.
     pub cgroup: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::AgentError;
 use super::endpoints::Endpoints;
-use crate::config::{Config, Identity, Node};
+use crate::config::{Cluster, Config, Identity, Node};
 use crate::intercept::Interceptor;
 use crate::policy::Policies;
 
@@ -14,6 +14,7 @@ pub(super) struct Reload {
     path: PathBuf,
     node: Node,
     identity: Identity,
+    cluster: Option<Cluster>,
     request_limit_bytes: u64,
 }
 
@@ -23,6 +24,7 @@ impl Reload {
             path,
             node: config.node.clone(),
             identity: config.identity.clone(),
+            cluster: config.cluster.clone(),
             request_limit_bytes: config.intercept.request_limit_bytes,
         }
     }
@@ -50,15 +52,16 @@ impl Reload {
         let config = Config::load(&self.path).map_err(|e| AgentError::Configuration(e.to_string()))?;
         if config.node != self.node
             || config.identity != self.identity
+            || config.cluster != self.cluster
             || config.intercept.request_limit_bytes != self.request_limit_bytes
         {
             tracing::warn!(
-                "changes under `node` and `identity` and of `intercept.request_limit` take effect after a restart"
+                "changes under `node`, `identity` and `cluster` and of `intercept.request_limit` take effect after a restart"
             );
         }
         let endpoints = Endpoints::of(&config)?;
-        let policies =
-            Policies::compile(&config.policies).map_err(|e| AgentError::Configuration(e.to_string()))?;
+        let policies = Policies::compile(&config.policies, &config.node.name)
+            .map_err(|e| AgentError::Configuration(e.to_string()))?;
         if let (true, Err(why)) = (policies.any_closed(), interceptor.kernel.stays()) {
             return Err(AgentError::Configuration(format!(
                 "on_agent_down: closed takes programs that stay when the agent ends, and they are not pinned ({why}): mount a bpf file \
@@ -70,6 +73,7 @@ impl Reload {
         interceptor.catalog.store(Arc::new(endpoints.catalog));
         interceptor.plain.store(Arc::new(endpoints.plain));
         interceptor.upstreams.store(Arc::new(endpoints.upstreams));
+        interceptor.node.prices.store(Arc::new(config.prices.table()));
         interceptor.node.ledger.redefine(|key| policies.budget_of(key));
         interceptor.node.policies.store(Arc::new(policies));
         interceptor.distrust.clear();

@@ -1,16 +1,18 @@
-//! Policies as they apply: which workloads, which models, how many tokens, which content.
+//! Policies as they apply: which workloads, which models, how much, which content.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Glob;
+use super::{BudgetRule, Glob};
 
 /// What applies to the workloads it selects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// Unique; 1–63 letters, digits, `-`, `_` or `.`.
     pub name: String,
+    /// Who answers for it, for example a team; on record with every decision of the policy.
+    pub owner: Option<String>,
     /// The workloads it applies to.
     pub workloads: Selector,
     /// Whether its decisions are carried out or only recorded.
@@ -21,7 +23,7 @@ pub struct Policy {
     pub operations: OperationRule,
     /// How streams are metered.
     pub meter: Meter,
-    /// Token budgets, all of which must have room.
+    /// Budgets, all of which must have room.
     pub budgets: Vec<BudgetRule>,
     /// What must not pass in text.
     pub content: Vec<ContentRule>,
@@ -195,73 +197,6 @@ pub enum Mode {
     Enforce,
     /// Decisions are recorded and nothing is changed.
     Observe,
-}
-
-/// A number of tokens in a rolling window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BudgetRule {
-    /// Tokens in the window, input and output together; at least 1.
-    pub limit_tokens: u64,
-    /// Length of the rolling window, one minute to thirty days.
-    pub window_ms: u64,
-    /// Who shares one budget.
-    pub per: Grouping,
-    /// What happens to an exchange that does not fit.
-    pub at_limit: AtLimit,
-    /// From when on streams are paced, and how.
-    pub slow_down: Option<SlowDown>,
-    /// The request's own output limit is lowered to what is left.
-    pub clamp: bool,
-    /// How much of an answer is reserved before.
-    pub reserve: Reserve,
-}
-
-/// What happens to an exchange that does not fit into a budget.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AtLimit {
-    /// It is refused, and a stream under way is cut.
-    #[default]
-    Deny,
-    /// It goes on, on record.
-    Alert,
-    /// It goes on with this model if that fits, and is refused else.
-    Downgrade(String),
-}
-
-/// Pacing of streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct SlowDown {
-    /// From this share of the limit on, in percent, 1 to 100.
-    pub from_percent: u8,
-    /// To this many tokens of output a second, at least 1.
-    pub tokens_per_s: u64,
-}
-
-/// How much of an answer is reserved before a byte of its request goes upstream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reserve {
-    /// Of a stream a first slice, and more as it grows.
-    #[default]
-    Slice,
-    /// All that the request allows.
-    Full,
-}
-
-/// Who shares one budget.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grouping {
-    /// Each workload has its own: each container, else each systemd unit, else each cgroup.
-    #[default]
-    Workload,
-    /// Each pod has its own; outside of pods each workload.
-    Pod,
-    /// All pods of a service account share one; where it is not known, each workload has its own.
-    ServiceAccount,
-    /// All pods of a namespace share one; where it is not known, each workload has its own.
-    Namespace,
 }
 
 /// What to do about text that detectors find.

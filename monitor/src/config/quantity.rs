@@ -1,11 +1,22 @@
-//! Quantities with units, as an operator writes them: `200k tokens`, `1h`, `32 MiB`.
+//! Quantities with units, as an operator writes them: `200k tokens`, `25 USD`, `1h`, `32 MiB`.
+
+use monitor_budget::{MAX_AMOUNT, MicroUsd, MoneyError, Unit};
 
 /// Why a quantity was refused; each names what would be accepted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum QuantityError {
-    /// Not `<number>[k|M|G] tokens`.
-    #[error("`{0}` is not a number of tokens; write for example `200k tokens` (suffixes k, M, G)")]
-    Tokens(String),
+    /// Not `<number>[k|M|G] <unit>`.
+    #[error(
+        "`{0}` is not a limit; write for example `200k tokens` (suffixes k, M, G; also `input tokens`, `output tokens` and `cache tokens`), \
+         `25 USD`, `60 requests` or `4 concurrent`"
+    )]
+    Limit(String),
+    /// Not an amount of money that can be counted.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    /// Not `<number>[k|M|G] tokens/s`.
+    #[error("`{0}` is not a pace; write for example `20 tokens/s`")]
+    Pace(String),
     /// Not `<number><s|m|h|d>`.
     #[error("`{0}` is not a duration; write for example `30s`, `15m`, `1h` or `7d`")]
     Duration(String),
@@ -17,28 +28,74 @@ pub enum QuantityError {
     TooLarge(String),
 }
 
-/// Reads `200k tokens`, `1.5M tokens`, `1 token`: a count of tokens. The word is required, so that a limit in another
-/// unit can never be taken for one in tokens.
+/// The words of counts, the longer ones first.
+const COUNTS: [(&str, Unit); 11] = [
+    ("input tokens", Unit::InputTokens),
+    ("input token", Unit::InputTokens),
+    ("output tokens", Unit::OutputTokens),
+    ("output token", Unit::OutputTokens),
+    ("cache tokens", Unit::CacheTokens),
+    ("cache token", Unit::CacheTokens),
+    ("tokens", Unit::Tokens),
+    ("token", Unit::Tokens),
+    ("requests", Unit::Requests),
+    ("request", Unit::Requests),
+    ("concurrent", Unit::Concurrency),
+];
+
+/// Reads `200k tokens`, `1.5M output tokens`, `25 USD`, `60 requests`, `4 concurrent`: an amount and its unit. The word is
+/// required, so that a limit in one unit can never be taken for one in another.
+///
+/// # Errors
+///
+/// Any other text, a fraction of what is counted, or more than [`MAX_AMOUNT`].
+pub(crate) fn limit(text: &str) -> Result<(u64, Unit), QuantityError> {
+    let refused = || QuantityError::Limit(text.to_owned());
+    let trimmed = text.trim();
+    if trimmed.ends_with("USD") {
+        return Ok((MicroUsd::parse(trimmed)?.0, Unit::MicroUsd));
+    }
+    let counted = COUNTS
+        .iter()
+        .find_map(|(word, unit)| Some((trimmed.strip_suffix(word)?, *unit)));
+    let (number, unit) = counted.ok_or_else(refused)?;
+    match count(number, refused) {
+        Some(Ok(limit)) if limit <= MAX_AMOUNT => Ok((limit, unit)),
+        Some(Ok(_)) | None => Err(QuantityError::TooLarge(text.to_owned())),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+/// Reads `20 tokens/s`: tokens a second.
 ///
 /// # Errors
 ///
 /// Any other text, a fraction of a token, or more than 64 bits.
-pub(crate) fn tokens(text: &str) -> Result<u64, QuantityError> {
-    let refused = || QuantityError::Tokens(text.to_owned());
-    let number = text
-        .trim()
-        .strip_suffix("tokens")
-        .or_else(|| text.trim().strip_suffix("token"))
+pub(super) fn tokens_per_s(text: &str) -> Result<u64, QuantityError> {
+    let refused = || QuantityError::Pace(text.to_owned());
+    let trimmed = text.trim();
+    let number = trimmed
+        .strip_suffix("tokens/s")
+        .or_else(|| trimmed.strip_suffix("token/s"))
         .ok_or_else(refused)?;
+    count(number, refused).unwrap_or_else(|| Err(QuantityError::TooLarge(text.to_owned())))
+}
+
+/// A number with `k`, `M` or `G` behind it; `None` for one that does not fit 64 bits.
+fn count(number: &str, refused: impl Fn() -> QuantityError) -> Option<Result<u64, QuantityError>> {
     let (digits, suffix) = split_number(number);
     let scale = match suffix {
         "" => 1,
         "k" | "K" => 1_000,
         "m" | "M" => 1_000_000,
         "g" | "G" => 1_000_000_000,
-        _ => return Err(refused()),
+        _ => return Some(Err(refused())),
     };
-    scaled(digits, scale).map_err(|problem| problem.on(text, refused))
+    match scaled(digits, scale) {
+        Ok(count) => Some(Ok(count)),
+        Err(NumberProblem::Shape) => Some(Err(refused())),
+        Err(NumberProblem::Overflow) => None,
+    }
 }
 
 /// Reads `90s`, `15m`, `1h`, `30d`: a duration, in milliseconds.
@@ -148,33 +205,63 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_counts() {
-        assert_eq!(tokens("200k tokens"), Ok(200_000));
-        assert_eq!(tokens("1 token"), Ok(1));
-        assert_eq!(tokens(" 1.1M tokens "), Ok(1_100_000));
-        assert_eq!(tokens("1_000 tokens"), Ok(1_000));
-        assert_eq!(tokens("2G tokens"), Ok(2_000_000_000));
+    fn limits_in_every_unit() {
+        for (text, amount, unit) in [
+            ("200k tokens", 200_000, Unit::Tokens),
+            ("1 token", 1, Unit::Tokens),
+            (" 1.1M tokens ", 1_100_000, Unit::Tokens),
+            ("1_000 tokens", 1_000, Unit::Tokens),
+            ("2G input tokens", 2_000_000_000, Unit::InputTokens),
+            ("5k output tokens", 5_000, Unit::OutputTokens),
+            ("1M cache tokens", 1_000_000, Unit::CacheTokens),
+            ("25 USD", 25_000_000, Unit::MicroUsd),
+            ("0.000001 USD", 1, Unit::MicroUsd),
+            ("60 requests", 60, Unit::Requests),
+            ("1 request", 1, Unit::Requests),
+            ("4 concurrent", 4, Unit::Concurrency),
+        ] {
+            assert_eq!(limit(text), Ok((amount, unit)), "{text}");
+        }
         for wrong in [
             "200k",
             "200000",
-            "25 USD",
             "k tokens",
             "",
             "-1 tokens",
             "1.5 tokens",
             "1.k tokens",
             "1.2.3k tokens",
+            "25 EUR",
+            "5 input",
+            "10 outputtokens",
+            "3 concurrent requests",
         ] {
             assert_eq!(
-                tokens(wrong),
-                Err(QuantityError::Tokens(wrong.to_owned())),
+                limit(wrong),
+                Err(QuantityError::Limit(wrong.to_owned())),
                 "{wrong}"
             );
         }
-        let large = "18446744073709551616 tokens";
-        assert_eq!(tokens(large), Err(QuantityError::TooLarge(large.to_owned())));
-        let large = "99999999999999999999G tokens";
-        assert_eq!(tokens(large), Err(QuantityError::TooLarge(large.to_owned())));
+        assert!(matches!(limit("0.0000001 USD"), Err(QuantityError::Money(_))));
+        for large in [
+            "18446744073709551616 tokens",
+            "99999999999999999999G tokens",
+            "1000000G requests",
+        ] {
+            assert_eq!(limit(large), Err(QuantityError::TooLarge(large.to_owned())));
+        }
+    }
+
+    #[test]
+    fn paces() {
+        assert_eq!(tokens_per_s("20 tokens/s"), Ok(20));
+        for wrong in ["20", "20 tokens", "20/s", "1.5 tokens/s", "20 tokens/min"] {
+            assert_eq!(
+                tokens_per_s(wrong),
+                Err(QuantityError::Pace(wrong.to_owned())),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

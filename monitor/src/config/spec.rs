@@ -15,6 +15,8 @@ pub(super) struct ConfigSpec {
     pub(super) node: Option<NodeSpec>,
     pub(super) intercept: Option<InterceptSpec>,
     pub(super) identity: Option<super::identity::IdentitySpec>,
+    pub(super) cluster: Option<super::cluster::ClusterSpec>,
+    pub(super) prices: Option<super::prices::PricesSpec>,
     pub(super) policies: Option<Vec<PolicySpec>>,
     pub(super) usage: Option<super::usage::UsageSpec>,
     pub(super) events: Option<EventsSpec>,
@@ -23,6 +25,7 @@ pub(super) struct ConfigSpec {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NodeSpec {
+    pub(super) name: Option<Spanned<String>>,
     pub(super) cgroup: Option<Spanned<String>>,
     pub(super) state_dir: Option<Spanned<String>>,
     pub(super) run_dir: Option<Spanned<String>>,
@@ -63,6 +66,8 @@ pub(super) struct EndpointSpec {
 pub(super) struct PolicySpec {
     pub(super) name: Spanned<String>,
     #[serde(default)]
+    pub(super) owner: Option<Spanned<String>>,
+    #[serde(default)]
     pub(super) workloads: Option<SelectorSpec>,
     #[serde(default)]
     pub(super) mode: Option<super::Mode>,
@@ -73,7 +78,7 @@ pub(super) struct PolicySpec {
     #[serde(default)]
     pub(super) meter: Option<super::Meter>,
     #[serde(default)]
-    pub(super) budgets: Option<Vec<BudgetSpec>>,
+    pub(super) budgets: Option<Vec<super::budget::BudgetSpec>>,
     #[serde(default)]
     pub(super) content: Option<Vec<ContentSpec>>,
     #[serde(default, rename = "match")]
@@ -117,15 +122,6 @@ pub(super) struct ModelsSpec {
 pub(super) struct OperationsSpec {
     pub(super) allow: Option<OneOrMany>,
     pub(super) deny: Option<OneOrMany>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BudgetSpec {
-    pub(super) limit: Spanned<String>,
-    pub(super) window: Spanned<String>,
-    #[serde(default)]
-    pub(super) per: Option<super::Grouping>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use monitor_budget::Window;
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -113,19 +115,8 @@ events:
     assert_eq!(allowed, ["chat_completions", "messages", "other"]);
     assert_eq!((bots.meter, everyone.meter), (Meter::Passive, Meter::Exact));
     assert!(everyone.operations.is_empty() && everyone.operations.allows("realtime"));
-    assert_eq!(
-        bots.budgets[0],
-        BudgetRule {
-            limit_tokens: 200_000,
-            window_ms: 3_600_000,
-            per: Grouping::Workload,
-            at_limit: crate::config::AtLimit::Deny,
-            slow_down: None,
-            clamp: false,
-            reserve: crate::config::Reserve::Slice,
-        }
-    );
-    assert_eq!(bots.budgets[1].window_ms, MAX_WINDOW_MS);
+    assert_eq!(bots.budgets[0], BudgetRule::tokens(200_000, 3_600_000));
+    assert_eq!(bots.budgets[1].window, Window::rolling(MAX_WINDOW_MS));
     assert_eq!(
         bots.content[0].parts,
         Parts {
@@ -157,7 +148,7 @@ fn unknown_keys_and_shapes() {
     refuses(
         "node: {cgroups: auto}",
         "1:8",
-        "unknown field `cgroups`, expected one of cgroup, state_dir",
+        "unknown field `cgroups`, expected one of name, cgroup, state_dir",
     );
     refuses(
         "policies:\n  - name: a\n    budget: []",
@@ -332,15 +323,23 @@ fn policies_say_what_they_mean() {
     );
     let budget = |fields: &str| format!("policies:\n- name: a\n  budgets:\n  - {{{fields}}}");
     refuses(&budget("limit: 200k, window: 1h"), "4:13", "200k tokens");
-    refuses(&budget("limit: 25 USD, window: 1h"), "4:13", "number of tokens");
-    refuses(&budget("limit: 0 tokens, window: 1h"), "4:13", "no tokens");
+    refuses(&budget("limit: 25 EUR, window: 1h"), "4:13", "is not a limit");
+    refuses(
+        &budget("limit: 0 tokens, window: 1h"),
+        "4:13",
+        "deny every request",
+    );
     refuses(&budget("limit: 1 token, window: 59s"), "4:30", "1m to 30d");
     refuses(&budget("limit: 1 token, window: 31d"), "4:30", "1m to 30d");
-    refuses(&budget("limit: 1 token, window: month"), "4:30", "not a duration");
     refuses(
-        &budget("limit: 1 token, window: 1h, per: user"),
+        &budget("limit: 1 token, window: 1 month"),
+        "4:30",
+        "not a duration",
+    );
+    refuses(
+        &budget("limit: 1 token, window: 1h, per: team"),
         "4:39",
-        "expected one of workload",
+        "one or more of `workload`",
     );
     let content = |fields: &str| format!("policies:\n- name: a\n  content:\n  - {{{fields}}}");
     refuses(

@@ -13,19 +13,22 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::{ConfigError, Problems};
 use super::spec::{
-    BudgetSpec, ConfigSpec, ContentSpec, EndpointSpec, EventsSpec, InterceptSpec, NodeSpec, OneOrMany,
-    OperationsSpec, PolicySpec, SelectorSpec, SinkSpec,
+    ConfigSpec, ContentSpec, EndpointSpec, EventsSpec, InterceptSpec, NodeSpec, OneOrMany, OperationsSpec,
+    PolicySpec, SelectorSpec, SinkSpec,
 };
 use super::{
-    BudgetRule, Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR,
-    DEFAULT_PLAIN_PORTS, DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
-    Endpoint, Events, FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MAX_WINDOW_MS,
-    MIN_REQUEST_LIMIT_BYTES, MIN_WINDOW_MS, Node, OperationRule, Parts, Policy, Selector, Sink, identity,
-    quantity, usage, users,
+    Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR, DEFAULT_PLAIN_PORTS,
+    DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events,
+    FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MIN_REQUEST_LIMIT_BYTES, Node,
+    OperationRule, Parts, Policy, Selector, Sink, budget, cluster, identity, prices, quantity, usage, users,
 };
 
 /// Longest name of a policy or provider; it becomes a label of records.
 const MAX_NAME_BYTES: usize = 63;
+/// Where the kernel says the host's name (proc_sys_kernel(5)).
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+/// Longest name of an owner.
+const MAX_OWNER_BYTES: usize = 128;
 /// Longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 253;
 /// Longest label of a host name (RFC 1035 section 2.3.4).
@@ -33,11 +36,24 @@ const MAX_LABEL_BYTES: usize = 63;
 
 pub(super) fn config(spec: ConfigSpec, path: &Path) -> Result<Config, ConfigError> {
     let mut problems = Problems::new(path);
+    let is_clustered = spec.cluster.is_some();
+    let cluster = spec
+        .cluster
+        .and_then(|cluster| cluster::cluster(cluster, &mut problems));
+    let around = budget::Surroundings {
+        models: None,
+        cluster: is_clustered,
+        shared_fingerprints: cluster
+            .as_ref()
+            .is_some_and(|cluster| cluster.fingerprint_key_file.is_some()),
+    };
     let config = Config {
         node: node(spec.node.unwrap_or_default(), &mut problems),
         intercept: intercept(spec.intercept.unwrap_or_default(), &mut problems),
         identity: identity::identity(spec.identity.unwrap_or_default(), &mut problems),
-        policies: policies(spec.policies.unwrap_or_default(), &mut problems),
+        cluster,
+        prices: prices::prices(spec.prices.unwrap_or_default(), &mut problems),
+        policies: policies(spec.policies.unwrap_or_default(), around, &mut problems),
         usage: usage::usage(spec.usage.unwrap_or_default(), &mut problems),
         events: events(spec.events.unwrap_or_default(), &mut problems),
     };
@@ -57,6 +73,7 @@ fn node(spec: NodeSpec, problems: &mut Problems<'_>) -> Node {
     let run_dir = directory(spec.run_dir, DEFAULT_RUN_DIR);
     let pin_dir = directory(spec.pin_dir, DEFAULT_PIN_DIR);
     Node {
+        name: node_name(spec.name, problems),
         cgroup,
         state_dir,
         run_dir,
@@ -65,6 +82,29 @@ fn node(spec: NodeSpec, problems: &mut Problems<'_>) -> Node {
         pin_dir,
         drain_ms: drain(spec.drain, problems),
     }
+}
+
+/// The host's name where none is given; it becomes a part of keys.
+fn node_name(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> String {
+    let Some(spec) = spec else {
+        let name = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+        return name.trim_end().to_owned();
+    };
+    let fits = (1..=MAX_HOST_BYTES).contains(&spec.value.len())
+        && spec
+            .value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !fits {
+        problems.add(
+            spec.referenced,
+            format_args!(
+                "`{}` is not a node's name; use 1 to {MAX_HOST_BYTES} letters, digits, `-`, `_` or `.`",
+                shown(&spec.value)
+            ),
+        );
+    }
+    spec.value
 }
 
 fn drain(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> u64 {
@@ -258,7 +298,11 @@ fn request_limit(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> 
     bytes
 }
 
-fn policies(specs: Vec<PolicySpec>, problems: &mut Problems<'_>) -> Vec<Policy> {
+fn policies(
+    specs: Vec<PolicySpec>,
+    around: budget::Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<Policy> {
     let mut seen = HashSet::new();
     let mut policies = Vec::with_capacity(specs.len());
     for spec in specs {
@@ -268,21 +312,46 @@ fn policies(specs: Vec<PolicySpec>, problems: &mut Problems<'_>) -> Vec<Policy> 
         if !name.is_empty() && !seen.insert(name.clone()) {
             problems.add(at, format_args!("a policy `{name}` already exists above; records tell policies apart by name: give this one another"));
         }
+        let models = spec.models.map(|models| {
+            const EMPTY: &str =
+                "allows no model, which would deny every request; name the allowed ones, or remove `models`";
+            globs(models.allow, EMPTY, problems)
+        });
+        let around = budget::Surroundings {
+            models: models.as_deref(),
+            ..around
+        };
         policies.push(Policy {
             name,
+            owner: spec.owner.and_then(|spec| owner(spec, problems)),
             workloads: selector(spec.workloads.unwrap_or_default(), problems),
             mode: spec.mode.unwrap_or_default(),
-            models: spec.models.map(|models| {
-                globs(models.allow, "allows no model, which would deny every request; name the allowed ones, or remove `models`", problems)
-            }),
             operations: operations(spec.operations.unwrap_or_default(), problems),
             meter: spec.meter.unwrap_or_default(),
-            budgets: spec.budgets.unwrap_or_default().iter().filter_map(|spec| budget(spec, problems)).collect(),
-            content: spec.content.unwrap_or_default().into_iter().map(|spec| content(spec, problems)).collect(),
+            budgets: budget::budgets(spec.budgets.unwrap_or_default(), around, problems),
+            models,
+            content: spec
+                .content
+                .unwrap_or_default()
+                .into_iter()
+                .map(|spec| content(spec, problems))
+                .collect(),
             coverage,
         });
     }
     policies
+}
+
+/// Who answers for a policy: a name or an address, which records carry as it is written.
+fn owner(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {
+    let fits = (1..=MAX_OWNER_BYTES).contains(&spec.value.len()) && !spec.value.chars().any(char::is_control);
+    if !fits {
+        problems.add(
+            spec.referenced,
+            format_args!("`{}` is not an owner; use 1 to {MAX_OWNER_BYTES} bytes without control characters, as in `team-payments`", shown(&spec.value)),
+        );
+    }
+    fits.then_some(spec.value)
 }
 
 /// What the kernel decides without the agent, it decides by the cgroup: a policy that asks for it must choose whole cgroups.
@@ -315,29 +384,31 @@ fn coverage(spec: &PolicySpec, problems: &mut Problems<'_>) -> Coverage {
     }
 }
 
-fn operations(spec: OperationsSpec, problems: &mut Problems<'_>) -> OperationRule {
-    let mut list = |spec: Option<OneOrMany>, empty: &str| {
-        let spec = spec?;
-        for pattern in &spec.values {
-            let known = Glob::new(&pattern.value).is_ok_and(|glob| {
-                Operation::ALL
-                    .iter()
-                    .any(|operation| glob.matches(operation.name()))
-            });
-            if !known {
-                let names: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
-                problems.add(
-                    pattern.referenced,
-                    format_args!(
-                        "`{}` is no operation; write one of {}, or a pattern of them",
-                        pattern.value,
-                        names.join(", ")
-                    ),
-                );
-            }
+/// Patterns of operations, each of which names one at least.
+pub(super) fn operation_globs(list: OneOrMany, empty: &str, problems: &mut Problems<'_>) -> Vec<Glob> {
+    for pattern in &list.values {
+        let known = Glob::new(&pattern.value).is_ok_and(|glob| {
+            Operation::ALL
+                .iter()
+                .any(|operation| glob.matches(operation.name()))
+        });
+        if !known {
+            let names: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+            problems.add(
+                pattern.referenced,
+                format_args!(
+                    "`{}` is no operation; write one of {}, or a pattern of them",
+                    pattern.value,
+                    names.join(", ")
+                ),
+            );
         }
-        Some(globs(spec, empty, problems))
-    };
+    }
+    globs(list, empty, problems)
+}
+
+fn operations(spec: OperationsSpec, problems: &mut Problems<'_>) -> OperationRule {
+    let mut list = |spec: Option<OneOrMany>, empty: &str| Some(operation_globs(spec?, empty, problems));
     OperationRule {
         allow: list(
             spec.allow,
@@ -375,35 +446,6 @@ fn selector(spec: SelectorSpec, problems: &mut Problems<'_>) -> Selector {
         images: list(spec.image),
         spiffe: list(spec.spiffe),
     }
-}
-
-fn budget(spec: &BudgetSpec, problems: &mut Problems<'_>) -> Option<BudgetRule> {
-    let limit_tokens = problems.take(spec.limit.referenced, quantity::tokens(&spec.limit.value));
-    if limit_tokens == Some(0) {
-        problems.add(
-            spec.limit.referenced,
-            "a budget of no tokens would deny every request; give at least `1 token`",
-        );
-    }
-    let window_ms = problems.take(spec.window.referenced, quantity::duration_ms(&spec.window.value));
-    if window_ms.is_some_and(|window| !(MIN_WINDOW_MS..=MAX_WINDOW_MS).contains(&window)) {
-        problems.add(
-            spec.window.referenced,
-            format_args!(
-                "a window of `{}` is out of range; give 1m to 30d",
-                spec.window.value
-            ),
-        );
-    }
-    Some(BudgetRule {
-        limit_tokens: limit_tokens?,
-        window_ms: window_ms?,
-        per: spec.per.unwrap_or_default(),
-        at_limit: super::AtLimit::Deny,
-        slow_down: None,
-        clamp: false,
-        reserve: super::Reserve::Slice,
-    })
 }
 
 fn content(spec: ContentSpec, problems: &mut Problems<'_>) -> ContentRule {
@@ -477,7 +519,7 @@ fn events(spec: EventsSpec, problems: &mut Problems<'_>) -> Events {
     Events { sinks }
 }
 
-fn globs(list: OneOrMany, empty: &str, problems: &mut Problems<'_>) -> Vec<Glob> {
+pub(super) fn globs(list: OneOrMany, empty: &str, problems: &mut Problems<'_>) -> Vec<Glob> {
     if list.values.is_empty() {
         problems.add(list.at, format_args!("the list {empty}"));
     }
@@ -488,7 +530,7 @@ fn globs(list: OneOrMany, empty: &str, problems: &mut Problems<'_>) -> Vec<Glob>
 }
 
 /// A name that records and labels can carry.
-fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Option<String> {
+pub(super) fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Option<String> {
     let fits = (1..=MAX_NAME_BYTES).contains(&spec.value.len())
         && spec
             .value
@@ -499,11 +541,16 @@ fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Optio
             spec.referenced,
             format_args!(
                 "`{}` is not a {what} name; use 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_` or `.`",
-                spec.value.chars().take(MAX_NAME_BYTES).collect::<String>()
+                shown(&spec.value)
             ),
         );
     }
     fits.then_some(spec.value)
+}
+
+/// The beginning of a text, for a message.
+fn shown(text: &str) -> String {
+    text.chars().take(MAX_NAME_BYTES).collect()
 }
 
 pub(super) fn absolute(spec: Spanned<String>, problems: &mut Problems<'_>) -> Option<PathBuf> {

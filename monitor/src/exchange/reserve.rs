@@ -10,6 +10,7 @@
 //!
 //! A signature forbids 2 (of the body) and 3 (of the path, too). Budgets that only observe note what they would have done.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use monitor_budget::{Budget, Denied, Ledger, Reservation, Spend};
@@ -75,7 +76,7 @@ impl Exchange {
             self.spending = Some(Spending::free(encoding, demand.prompt_tokens));
             return Ok(Terms::default());
         }
-        let budgets = self.budgets_of(asked.model);
+        let budgets = self.budgets_of(asked.model, &asked.request.more_models);
         let denied = match self.fit(&budgets.enforced, demand, Some(asked)) {
             Ok((reserved, rewrites)) => {
                 self.take(encoding, demand, budgets, reserved);
@@ -94,7 +95,7 @@ impl Exchange {
 
     /// [`Exchange::reserve`] for an answer whose request cannot be rewritten.
     pub(super) fn reserve_unasked(&mut self, model: &str, demand: Demand) -> Option<Refusal> {
-        let budgets = self.budgets_of(model);
+        let budgets = self.budgets_of(model, &[]);
         match self.fit(&budgets.enforced, demand, None) {
             Ok((reserved, _)) => {
                 self.take(Encoding::for_model(model), demand, budgets, reserved);
@@ -104,11 +105,16 @@ impl Exchange {
         }
     }
 
-    fn budgets_of(&self, model: &str) -> ExchangeBudgets {
-        let models: &[&str] = &[model];
+    /// The budgets that count the exchange, for the model that is asked for and those that may answer in its stead.
+    fn budgets_of(&self, model: &str, more: &[Cow<'_, str>]) -> ExchangeBudgets {
+        let named = Some(model).filter(|model| !model.is_empty());
+        let models: SmallVec<[&str; 4]> = named
+            .into_iter()
+            .chain(more.iter().map(|model| &**model))
+            .collect();
         self.applied.budgets_for(&ExchangeFacts {
             provider: &self.origin.opened.provider,
-            models: if model.is_empty() { &[] } else { models },
+            models: &models,
             operation: self.call.operation.name(),
             api_key: None,
         })
@@ -228,7 +234,7 @@ impl Exchange {
         let encoding = Encoding::for_model(model);
         let cheaper = Asked { model, ..asked };
         let demand = self.demand(encoding, cheaper);
-        let budgets = self.budgets_of(model);
+        let budgets = self.budgets_of(model, &[]);
         match self.fit(&budgets.enforced, demand, Some(cheaper)) {
             Ok((reserved, rewrites)) => {
                 terms.rewrites.extend(rewrites);

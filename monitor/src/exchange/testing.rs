@@ -27,7 +27,7 @@ pub(crate) fn lab(policies: &[Policy]) -> Lab {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let (recorder, thread) = Recorder::start(&[], Arc::new(Metrics::new().unwrap())).unwrap();
     let node = Node {
-        policies: ArcSwap::from_pointee(Policies::compile(policies).unwrap()),
+        policies: ArcSwap::from_pointee(Policies::compile(policies, "node-1").unwrap()),
         prices: ArcSwap::default(),
         ledger: Ledger::in_memory(clock.clone()),
         recorder,

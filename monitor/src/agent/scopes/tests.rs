@@ -54,7 +54,11 @@ impl ScopeRows for Rows {
 }
 
 fn policies(text: &str) -> Policies {
-    Policies::compile(&Config::parse(text, Path::new("weir.yaml")).unwrap().policies).unwrap()
+    Policies::compile(
+        &Config::parse(text, Path::new("weir.yaml")).unwrap().policies,
+        "node-1",
+    )
+    .unwrap()
 }
 
 /// Pods are closed, but for the one of a path that begins with `/pods/b`.

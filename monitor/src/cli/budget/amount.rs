@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use monitor_budget::{MicroUsd, Unit};
+use monitor_budget::Unit;
 use serde_json::Value;
 
 use crate::cli::format::{number, text, thousands};
@@ -31,44 +31,10 @@ impl FromStr for Amount {
 
     /// Reads `300k tokens`, `1M output tokens`, `12.50 USD`, `20 requests`, `5 concurrent`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let trimmed = text.trim();
-        if trimmed.ends_with("USD") {
-            let MicroUsd(figure) = MicroUsd::parse(trimmed).map_err(|error| error.to_string())?;
-            return Ok(Self {
-                unit: Unit::MicroUsd,
-                figure,
-            });
-        }
-        let found = WORDS.iter().find_map(|(word, unit)| {
-            let number = trimmed.strip_suffix(word)?;
-            // The scales of all units are those of tokens.
-            let figure = crate::config::tokens(&format!("{number} tokens")).ok()?;
-            Some(Self { unit: *unit, figure })
-        });
-        found.ok_or_else(|| {
-            format!(
-                "`{text}` is no limit; write a number with its unit: `300k tokens`, `1M output tokens`, `12.50 USD`, \
-                 `20 requests`, `5 concurrent`"
-            )
-        })
+        let (figure, unit) = crate::config::limit(text).map_err(|error| error.to_string())?;
+        Ok(Self { unit, figure })
     }
 }
-
-/// The words of units but money; the longer before those they end in.
-const WORDS: [(&str, Unit); 12] = [
-    ("input tokens", Unit::InputTokens),
-    ("input token", Unit::InputTokens),
-    ("output tokens", Unit::OutputTokens),
-    ("output token", Unit::OutputTokens),
-    ("cache tokens", Unit::CacheTokens),
-    ("cache token", Unit::CacheTokens),
-    ("tokens", Unit::Tokens),
-    ("token", Unit::Tokens),
-    ("requests", Unit::Requests),
-    ("request", Unit::Requests),
-    ("concurrent", Unit::Concurrency),
-    ("concurrency", Unit::Concurrency),
-];
 
 /// What a unit's figures count, where they do not say so themselves.
 pub(super) fn counted(unit: &str) -> String {

@@ -11,7 +11,7 @@ mod usage;
 mod websocket;
 
 use super::relay::Relay;
-use crate::config::{Action, BudgetRule, ContentRule, Grouping, Meter, Mode, Parts, Policy, Selector};
+use crate::config::{Action, BudgetRule, ContentRule, Meter, Mode, Parts, Policy, Selector};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
 
@@ -130,6 +130,7 @@ fn policy(content: Vec<ContentRule>, budgets: Vec<BudgetRule>) -> Policy {
     Policy {
         coverage: Default::default(),
         name: "test".into(),
+        owner: None,
         workloads: Selector::default(),
         mode: Mode::Enforce,
         models: None,
@@ -149,15 +150,7 @@ fn rule(detect: &str, prompt: bool, response: bool, action: Action) -> ContentRu
 }
 
 fn budget(limit_tokens: u64) -> BudgetRule {
-    BudgetRule {
-        limit_tokens,
-        window_ms: 3_600_000,
-        per: Grouping::Workload,
-        at_limit: crate::config::AtLimit::Deny,
-        slow_down: None,
-        clamp: false,
-        reserve: crate::config::Reserve::Slice,
-    }
+    BudgetRule::tokens(limit_tokens, 3_600_000)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::task::JoinHandle;
 
-use crate::config::{Action, BudgetRule, ContentRule, Grouping, Meter, Mode, Parts, Policy, Selector};
+use crate::config::{Action, BudgetRule, ContentRule, Meter, Mode, Parts, Policy, Selector};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
 use crate::exchange::{Opened, Origin};
@@ -48,15 +48,7 @@ fn script(content_type: &str, body: &[&str]) -> Script {
 }
 
 fn policy(budget: Option<u64>, rule: Option<(&str, bool)>) -> Policy {
-    let budgets = budget.map(|limit_tokens| BudgetRule {
-        limit_tokens,
-        window_ms: 3_600_000,
-        per: Grouping::Workload,
-        at_limit: crate::config::AtLimit::Deny,
-        slow_down: None,
-        clamp: false,
-        reserve: crate::config::Reserve::Slice,
-    });
+    let budgets = budget.map(|limit_tokens| BudgetRule::tokens(limit_tokens, 3_600_000));
     let content = rule.map(|(detect, prompt)| ContentRule {
         detect: vec![detect.into()],
         parts: Parts {
@@ -68,6 +60,7 @@ fn policy(budget: Option<u64>, rule: Option<(&str, bool)>) -> Policy {
     Policy {
         coverage: Default::default(),
         name: "test".into(),
+        owner: None,
         workloads: Selector::default(),
         mode: Mode::Enforce,
         models: None,
