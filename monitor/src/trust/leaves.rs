@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
 use parking_lot::Mutex;
@@ -27,7 +27,7 @@ pub struct Leaves {
 }
 
 struct Leaf {
-    minted: Instant,
+    minted: SystemTime,
     http1: Arc<ServerConfig>,
     http2: Arc<ServerConfig>,
 }
@@ -62,7 +62,7 @@ impl Leaves {
     pub fn server_config(&self, name: &str, alpn: Alpn) -> Result<Arc<ServerConfig>, TrustError> {
         let mut cache = self.cache.lock();
         if let Some(leaf) = cache.get(name)
-            && leaf.minted.elapsed() < RENEW_AFTER
+            && leaf.is_fresh()
         {
             return Ok(leaf.config(alpn));
         }
@@ -77,10 +77,16 @@ impl Leaves {
 impl Leaf {
     fn new(key: Arc<CertifiedKey>) -> Result<Self, TrustError> {
         Ok(Self {
-            minted: Instant::now(),
+            minted: SystemTime::now(),
             http1: config(key.clone(), &[b"http/1.1"])?,
             http2: config(key, &[b"h2"])?,
         })
+    }
+
+    /// By the wall clock, as clients see it: it goes on while the machine sleeps, and a step of it moves validity for them. A leaf
+    /// from the future may not be valid yet.
+    fn is_fresh(&self) -> bool {
+        self.minted.elapsed().is_ok_and(|age| age < RENEW_AFTER)
     }
 
     fn config(&self, alpn: Alpn) -> Arc<ServerConfig> {
@@ -115,6 +121,21 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &again));
         let h2 = leaves.server_config("api.openai.com", Alpn::Http2).unwrap();
         assert_eq!(h2.alpn_protocols, vec![b"h2".to_vec()]);
+    }
+
+    #[test]
+    fn a_leaf_of_another_time_is_minted_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let leaves = Leaves::new(Authority::open(dir.path()).unwrap());
+        let config = || leaves.server_config("api.openai.com", Alpn::Http1).unwrap();
+        let minted_at = |minted| leaves.cache.lock().get_mut("api.openai.com").unwrap().minted = minted;
+        let first = config();
+        // The machine slept for a week, or its clock was set.
+        minted_at(SystemTime::now() - RENEW_AFTER);
+        let second = config();
+        assert!(!Arc::ptr_eq(&first, &second));
+        minted_at(SystemTime::now() + Duration::from_secs(7_200));
+        assert!(!Arc::ptr_eq(&second, &config()));
     }
 
     #[test]
