@@ -225,12 +225,11 @@ impl Agent {
 
     /// Runs a subcommand of the same binary with this agent's configuration.
     pub(crate) async fn cli(&self, arguments: &[&str]) -> Result<Output> {
-        let (command, rest) = arguments.split_first().context("no subcommand")?;
         let mut cli = Command::new(agent_binary()?);
-        cli.arg(command)
+        // Behind the subcommand, of which some have subcommands of their own.
+        cli.args(arguments)
             .arg("-c")
             .arg(self.config_path())
-            .args(rest)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         cli.output().await.context("running the command line")

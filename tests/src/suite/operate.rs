@@ -15,6 +15,7 @@ pub(super) fn tests() -> Vec<Test> {
         Test::new("operate::a_bad_reload_changes_nothing", bad_reload),
         Test::new("operate::check_names_line_and_column", check),
         Test::new("operate::command_line", command_line),
+        Test::new("operate::a_budget_is_changed_by_hand", by_hand),
         Test::new("operate::metrics_and_health", metrics),
         Test::new("operate::ocsf_records", ocsf),
         Test::new("operate::the_api_is_for_its_users", api_users),
@@ -136,6 +137,62 @@ async fn command_line(stage: Arc<Stage>) -> Result<()> {
     Ok(())
 }
 
+/// A limit that is changed by hand holds for the next request, goes back by itself, and is on record.
+async fn by_hand(stage: Arc<Stage>) -> Result<()> {
+    let name = "large-budget-by-hand";
+    let asks = async |what: &str| -> Result<serde_json::Value> {
+        let prompt = format!("Write 3 words ({what})");
+        let (_, report) = stage.report(stage.openai(name, &["--prompt", &prompt])?).await?;
+        Ok(report)
+    };
+    let weir = async |words: &[&str]| -> Result<String> {
+        let words: Vec<_> = std::iter::once("budget").chain(words.iter().copied()).collect();
+        let output = stage.agent().await.cli(&words).await?;
+        ensure!(output.status.success(), "weir {words:?}: {}", shown(&output));
+        Ok(shown(&output))
+    };
+    let first = asks("by hand, before").await?;
+    ensure!(first["error"].is_null(), "{first}");
+    // Less than was spent already: nothing fits.
+    let set = weir(&["set", name, "--yes", "--limit", "2 tokens", "--for", "6s"]).await?;
+    ensure!(set.contains("limit 2 tokens until"), "{set}");
+    let denied = asks("by hand, lowered").await?;
+    ensure!(denied["error"]["status"] == 429, "{denied}");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let back = asks("by hand, back by itself").await?;
+    ensure!(back["error"].is_null(), "{back}");
+    let reset = weir(&["reset", name, "--yes"]).await?;
+    ensure!(reset.contains("are forgotten"), "{reset}");
+    let account = weir(&["get", name, "-o", "json"]).await?;
+    let account: serde_json::Value = serde_json::from_str(&account)?;
+    ensure!(
+        account["settled"] == 0 && account["limit"] == 1_000_000,
+        "{account}"
+    );
+    let history: serde_json::Value = serde_json::from_str(&weir(&["history", name, "-o", "json"]).await?)?;
+    let changes: Vec<_> = history["history"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| row["change"].clone())
+        .collect();
+    ensure!(changes == ["reset", "override"], "{history}");
+    let records = stage.agent().await.records().all()?;
+    let audits = records.iter().filter(|record| {
+        record["kind"] == "audit" && record["budget"].as_str().is_some_and(|key| key.ends_with(name))
+    });
+    let audits: Vec<_> = audits.collect();
+    let weirs_own = |record: &&serde_json::Value| {
+        record["outcome"] == "done"
+            && record["uid"] == 0
+            && record["workload"]["exe"]
+                .as_str()
+                .is_some_and(|exe| exe.ends_with("/weir"))
+    };
+    ensure!(audits.len() == 2 && audits.iter().all(weirs_own), "{audits:?}");
+    Ok(())
+}
+
 async fn metrics(stage: Arc<Stage>) -> Result<()> {
     let agent = stage.agent().await;
     for page in ["/healthz", "/readyz"] {
@@ -165,6 +222,12 @@ async fn ocsf(stage: Arc<Stage>) -> Result<()> {
         .filter(|record| record["kind"] == "exchange")
         .count();
     let activities = ocsf.iter().filter(|record| record["class_uid"] == 6003).count();
+    let changes = native.iter().filter(|record| record["kind"] == "audit").count();
+    let managed = ocsf.iter().filter(|record| record["class_uid"] == 3004).count();
+    ensure!(
+        managed == changes,
+        "{changes} changes by hand, {managed} on record"
+    );
     ensure!(
         exchanges > 0 && activities == exchanges,
         "{exchanges} exchanges, {activities} activities"
