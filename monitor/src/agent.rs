@@ -8,6 +8,7 @@
 //! time to finish. Where a policy is closed the programs stay instead, and are told that the agent is dead.
 
 mod bundle;
+mod cluster;
 mod endpoints;
 mod heartbeat;
 mod limits;
@@ -251,6 +252,9 @@ impl Agent {
             (None, None) => Ledger::open(&config.node.state_dir, clock.clone())?,
         };
         ledger.redefine(|key| policies.budget_of(key));
+        if let Some(cluster) = &config.cluster {
+            cluster::join(&ledger, cluster)?;
+        }
         let node = Arc::new(Node {
             policies: ArcSwap::from_pointee(policies),
             prices: ArcSwap::from_pointee(config.prices.table()),

@@ -97,6 +97,8 @@ pub struct NodeStatus {
     pub stays: String,
     /// Whether usage reaches the disk, in words.
     pub usage_history: String,
+    /// How the store of the cluster is reached that budgets are shared in, in words; `none` without one.
+    pub cluster: String,
 }
 
 /// The API cannot be served.

@@ -270,6 +270,32 @@ impl Metrics {
         Ok(self.registry.register(Box::new(gauge))?)
     }
 
+    /// Adds `weir_cluster_exchanges_total{outcome}` and `weir_cluster_store_reachable`, read at each scrape: `exchanges` gives each outcome
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// They were added before.
+    pub fn add_cluster(
+        &self,
+        exchanges: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+        reachable: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let counters = PulledCounters::new(
+            "weir_cluster_exchanges_total",
+            "Exchanges with the store that a cluster's nodes lease budgets from.",
+            "outcome",
+            Box::new(exchanges),
+        )?;
+        self.registry.register(Box::new(counters))?;
+        let gauge = PulledGauge::new(
+            "weir_cluster_store_reachable",
+            "1 while the store of the cluster answers.",
+            Box::new(reachable),
+        )?;
+        Ok(self.registry.register(Box::new(gauge))?)
+    }
+
     /// Adds `weir_placement_errors_total{reason}`, read at each scrape: `read` gives each reason once.
     ///
     /// # Errors

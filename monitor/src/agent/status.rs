@@ -7,6 +7,7 @@ use monitor_common::Reason;
 use parking_lot::Mutex;
 
 use super::bundle::CA_FILE;
+use super::cluster;
 use super::namespaces::State;
 use super::scopes;
 use crate::api::{NodeStatus, Sources};
@@ -52,6 +53,21 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
             ("checkpoint", health.checkpoint_errors),
         ]
     })?;
+    if config.cluster.is_some() {
+        let (exchanges, reachable) = (
+            parts.interceptor.node.ledger.clone(),
+            parts.interceptor.node.ledger.clone(),
+        );
+        parts.metrics.add_cluster(
+            move || {
+                let health = exchanges.cluster_health();
+                health.map_or_else(Vec::new, |h| {
+                    vec![("answered", h.exchanges), ("failed", h.failures)]
+                })
+            },
+            move || usize::from(reachable.cluster_health().is_some_and(|health| health.reachable)),
+        )?;
+    }
     let (events, waiting) = (parts.history.clone(), parts.history.clone());
     parts.metrics.add_history(
         move || events.health().events.named().to_vec(),
@@ -143,6 +159,7 @@ fn node(parts: &Parts, ca_certificate: PathBuf) -> NodeStatus {
             Err(why) => format!("no: {why}"),
         },
         usage_history: parts.history.health().to_string(),
+        cluster: cluster::state(parts.interceptor.node.ledger.cluster_health().as_ref()),
     }
 }
 

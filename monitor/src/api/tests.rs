@@ -58,6 +58,7 @@ impl Fixture {
             node: Box::new(|| NodeStatus {
                 stays: "yes".to_owned(),
                 usage_history: "on disk".to_owned(),
+                cluster: "none".to_owned(),
                 config: "/etc/weir/weir.yaml".into(),
                 cgroup: "/sys/fs/cgroup".into(),
                 programs: BTreeMap::from([("connect4".into(), "attached".into())]),

@@ -57,6 +57,7 @@ fn write(out: &mut impl Write, status: &Value) -> Result<(), CliError> {
         ("node CA", text(status, "/ca_certificate")),
         ("programs stay", text(status, "/stays")),
         ("usage history", text(status, "/usage_history")),
+        ("cluster", text(status, "/cluster")),
         ("namespaces", text(status, "/namespaces")),
         ("scopes", text(status, "/scopes")),
         ("pods", text(status, "/pods")),

@@ -40,7 +40,7 @@ pub struct Redis {
     pub url: String,
     /// Absolute path of a file with the password.
     pub password_file: Option<PathBuf>,
-    /// A PEM file of roots trusted for its certificate, beside the system's; it held a usable one when it was checked.
+    /// A PEM file of roots trusted for its certificate, instead of the system's; it held a usable one when it was checked.
     pub ca: Option<PathBuf>,
     /// How long an answer may take.
     pub timeout_ms: u64,

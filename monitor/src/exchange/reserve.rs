@@ -170,7 +170,7 @@ impl Exchange {
         let (reservation, n) = if demand.streamed && !is_full {
             let first = demand.slice_per_choice().max(least).min(most);
             let (reservation, n) = leased(ledger, || {
-                ledger.reserve_most(&list, &gives_way, least, first, |n| demand.spend(n))
+                ledger.reserve_most(&list, gives_way, least, first, |n| demand.spend(n))
             })?;
             // What the answer may grow to: all that nobody else has.
             let n = if n < first {
@@ -181,7 +181,7 @@ impl Exchange {
             (reservation, n)
         } else {
             leased(ledger, || {
-                ledger.reserve_most(&list, &gives_way, least, most, |n| demand.spend(n))
+                ledger.reserve_most(&list, gives_way, least, most, |n| demand.spend(n))
             })?
         };
         let limit = (n < most || must_say).then_some(if unsaid { n.min(SAID_OUTPUT_TOKENS) } else { n });
