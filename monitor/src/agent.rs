@@ -20,6 +20,7 @@ mod scopes;
 mod serve;
 mod status;
 mod takeover;
+mod thresholds;
 
 use std::fs;
 use std::io;

@@ -1,10 +1,12 @@
 //! What happened, on record: one [`Exchange`] per request, one [`Connection`] per connection, a [`Bypass`] for what was
-//! LLM-bound and not intercepted, and an [`Audit`] for a budget changed by hand.
+//! LLM-bound and not intercepted, an [`Audit`] for a budget changed by hand, and a [`BudgetThreshold`] for one whose spending has
+//! passed a threshold.
 //!
 //! No type here can hold a prompt or a response: there are numbers, closed enums, names of the configuration, and
 //! [`ShortText`] for the few texts that come from a workload (method, path, model).
 
 mod audit;
+mod budget_threshold;
 mod bypass;
 mod connection;
 mod counts;
@@ -26,6 +28,7 @@ mod workload;
 use std::sync::Arc;
 
 pub use self::audit::{Audit, AuditActor, AuditOutcome};
+pub use self::budget_threshold::BudgetThreshold;
 pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
 pub use self::counts::Counts;
@@ -51,4 +54,6 @@ pub enum Event {
     Bypass(Arc<Bypass>),
     /// A budget was changed by hand, or somebody tried to.
     Audit(Arc<Audit>),
+    /// A budget's spending has passed one of its thresholds.
+    BudgetThreshold(Arc<BudgetThreshold>),
 }

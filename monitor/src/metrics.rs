@@ -1,6 +1,7 @@
 //! Prometheus metrics. Names and units follow the Prometheus conventions; label values are closed enums, names of the
 //! configuration, or cut off at a stated number.
 
+mod budgets;
 mod bypasses;
 mod models;
 mod process;
@@ -10,12 +11,14 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+pub use self::budgets::BudgetFigures;
+use self::budgets::{BudgetCollector, BudgetCounters};
 use self::bypasses::Bypasses;
 pub use self::bypasses::ReadCounter;
 use self::models::Models;
 use self::process::ProcessCollector;
 use self::pulled::{PulledCounters, PulledGauge};
-use crate::event::{Audit, Bypass, Connection, Exchange};
+use crate::event::{Audit, BudgetThreshold, Bypass, Connection, Exchange};
 
 /// Most distinct values of the `model` label, which workloads choose; later ones count as [`OTHER_MODEL`].
 pub const MAX_MODEL_LABELS: usize = 200;
@@ -52,6 +55,7 @@ pub struct Metrics {
     /// Requests to the local API that were refused because of who asked.
     pub api_refused: IntCounter,
     audits: IntCounterVec,
+    budgets: BudgetCounters,
     /// 1 while the last self-test connection arrived attributed, else 0.
     pub self_test_success: IntGauge,
     /// Unix seconds of the last self-test that succeeded; 0 before the first.
@@ -158,6 +162,7 @@ impl Metrics {
                 "weir_self_test_last_success_timestamp_seconds",
                 "When a self-test connection last arrived attributed.",
             )?,
+            budgets: BudgetCounters::new(&registry)?,
             registry: registry.clone(),
         };
         let build = IntGauge::with_opts(
@@ -210,6 +215,20 @@ impl Metrics {
             Box::new(read),
         )?;
         Ok(self.registry.register(Box::new(counters))?)
+    }
+
+    /// Adds `weir_budget_used_ratio{policy,budget}`, `weir_budget_debt{unit}`, `weir_budget_accounts` and
+    /// `weir_budget_thresholds_lost_total`, read at each scrape.
+    ///
+    /// # Errors
+    ///
+    /// They were added before.
+    pub fn add_budgets(
+        &self,
+        read: impl Fn() -> BudgetFigures + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let collector = BudgetCollector::new(Box::new(read))?;
+        Ok(self.registry.register(Box::new(collector))?)
     }
 
     /// Adds `weir_name_source_events_total{event}`, read at each scrape: `read` gives each event once.
@@ -324,6 +343,7 @@ impl Metrics {
             reason,
         ];
         self.exchanges.with_label_values(&labels).inc();
+        self.budgets.count_exchange(exchange);
         self.duration.observe(seconds(exchange.duration_us));
         if let Some(microseconds) = exchange.time_to_first_byte_us {
             self.time_to_first_byte.observe(seconds(microseconds));
@@ -367,6 +387,11 @@ impl Metrics {
         self.audits
             .with_label_values(&[audit.change.name(), audit.outcome.name()])
             .inc();
+    }
+
+    /// Counts the passing of a budget's threshold.
+    pub fn count_threshold(&self, threshold: &BudgetThreshold) {
+        self.budgets.count_threshold(threshold);
     }
 
     /// Counts names that the agent asked for.

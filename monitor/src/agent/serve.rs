@@ -14,7 +14,7 @@ use super::status::{self, Parts};
 use super::takeover::{Door, Step};
 use super::{
     API_HAND_OVER_PATIENCE, API_PATIENCE, Agent, AgentError, DRAIN, FREE_POLL, FREE_WITHIN, GRACE,
-    MAX_CAUGHT_UP, namespaces, system,
+    MAX_CAUGHT_UP, namespaces, system, thresholds,
 };
 use crate::api::{ApiServer, Sources};
 use crate::event::{Bypass, Event};
@@ -140,6 +140,8 @@ impl Agent {
         if let Some(held) = held {
             held.server.stop(API_PATIENCE).await;
         }
+        let node = &self.interceptor.node;
+        thresholds::tell(&node.ledger, &node.recorder);
         self.recorder_thread.stop();
         self.history_thread.stop();
         report(
@@ -202,6 +204,8 @@ impl Work<'_> {
             .waiting()
             .ok_or(KernelError::EventsTaken)?;
         let mut rescan = tokio::time::interval(namespaces::RESCAN);
+        let mut tell = tokio::time::interval(thresholds::TELL);
+        tell.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // While the node is changing hands nothing is written that both agents share.
             let owner = self.held.is_some();
@@ -216,6 +220,10 @@ impl Work<'_> {
                 }
                 () = placements.changed(), if owner => agent.scopes.update(),
                 _ = rescan.tick(), if owner => self.tick(),
+                _ = tell.tick(), if owner => {
+                    let node = &agent.interceptor.node;
+                    thresholds::tell(&node.ledger, &node.recorder);
+                }
                 _ = hangup.recv() => agent.reload(),
                 _ = terminate.recv() => return Ok(End::Alone(Ok(()))),
                 _ = interrupt.recv() => return Ok(End::Alone(Ok(()))),

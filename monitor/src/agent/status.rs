@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::history::History;
 use crate::intercept::Interceptor;
 use crate::kernel::{Kernel, ProgramState};
-use crate::metrics::{Metrics, MetricsError};
+use crate::metrics::{BudgetFigures, Metrics, MetricsError};
 
 /// What the parts that are asked share.
 pub(super) struct Parts {
@@ -68,6 +68,12 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
             move || usize::from(reachable.cluster_health().is_some_and(|health| health.reachable)),
         )?;
     }
+    let interceptor = parts.interceptor.clone();
+    parts.metrics.add_budgets(move || {
+        let (ledger, policies) = (&interceptor.node.ledger, interceptor.node.policies.load());
+        let lost = ledger.health().crossings_lost;
+        BudgetFigures::of(&ledger.snapshot(), lost, |key| policies.budget_of(key).is_some())
+    })?;
     let (events, waiting) = (parts.history.clone(), parts.history.clone());
     parts.metrics.add_history(
         move || events.health().events.named().to_vec(),

@@ -122,7 +122,7 @@ async fn records(
         None => RecordKind::Any,
         Some(name) => RecordKind::parse(name).ok_or_else(|| {
             let message = format!(
-                "there are no records of kind `{name}`: use exchange, bypass or audit, or leave it out"
+                "there are no records of kind `{name}`: use exchange, bypass, audit or budget_threshold, or leave it out"
             );
             Refused(StatusCode::BAD_REQUEST, message)
         })?,

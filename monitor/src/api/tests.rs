@@ -492,7 +492,11 @@ async fn refuses_what_it_cannot_answer() {
         ("/v1/records?limit=5000", 400, "4096 records"),
         ("/v1/records?limit=many", 400, "limit"),
         ("/v1/records?last=5", 400, "last"),
-        ("/v1/records?kind=connection", 400, "exchange, bypass or audit"),
+        (
+            "/v1/records?kind=connection",
+            400,
+            "exchange, bypass, audit or budget_threshold",
+        ),
         ("/v1/budgets?policy=", 400, "the pattern is empty"),
         ("/v1/budgets?over=most", 400, "over"),
         ("/v1/budgets/history?limit=5000", 400, "4096 rows"),

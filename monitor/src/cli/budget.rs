@@ -1,6 +1,6 @@
 //! `weir budget`: one file per subcommand.
 
-mod amount;
+pub(super) mod amount;
 mod confirm;
 mod get;
 mod history;

@@ -5,6 +5,7 @@ use std::io::Write;
 use monitor_budget::MicroUsd;
 use serde_json::Value;
 
+use super::budget::amount::{counted, figure};
 use super::format::{duration, number, program, text, thousands, user};
 use super::{CliError, Target};
 
@@ -34,6 +35,9 @@ pub(super) enum Kind {
     Bypass,
     /// Budgets changed by hand
     Audit,
+    /// Thresholds of budgets that were passed
+    #[value(name = "budget_threshold")]
+    BudgetThreshold,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -57,6 +61,7 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
         Some(Kind::Exchange) => "&kind=exchange",
         Some(Kind::Bypass) => "&kind=bypass",
         Some(Kind::Audit) => "&kind=audit",
+        Some(Kind::BudgetThreshold) => "&kind=budget_threshold",
     };
     let path = format!(
         "/v1/records?limit={}&follow={}{kind}",
@@ -75,6 +80,9 @@ pub(super) fn run(arguments: &Observe, out: &mut impl Write) -> Result<(), CliEr
             }
             Format::Compact if record["kind"] == "bypass" => writeln!(out, "{}", compact_bypass(record))?,
             Format::Compact if record["kind"] == "audit" => writeln!(out, "{}", compact_audit(record))?,
+            Format::Compact if record["kind"] == "budget_threshold" => {
+                writeln!(out, "{}", compact_threshold(record))?;
+            }
             Format::Compact => writeln!(out, "{}", compact(record))?,
             Format::Table => writeln!(out, "{}", row(&cells(record)))?,
         }
@@ -134,6 +142,12 @@ fn cells(record: &Value) -> [String; 11] {
         cells[2] = text(record, "/pid");
         cells[3] = text(record, "/uid");
         cells[10] = audit(record);
+        return cells;
+    }
+    if record["kind"] == "budget_threshold" {
+        let mut cells = [const { String::new() }; 11];
+        cells[0] = text(record, "/time");
+        cells[10] = threshold(record);
         return cells;
     }
     [
@@ -213,6 +227,22 @@ fn audit(record: &Value) -> String {
         what.push_str(&format!(" ({})", text(record, "/reason")));
     }
     what
+}
+
+fn compact_threshold(record: &Value) -> String {
+    format!("{} {}", text(record, "/time"), threshold(record))
+}
+
+/// The threshold that was passed: `bots/0/all passed 80% of its limit: 815 of 1,000 tokens`.
+fn threshold(record: &Value) -> String {
+    format!(
+        "{} passed {}% of its limit: {} of {} {}",
+        text(record, "/key"),
+        text(record, "/percent"),
+        figure(record, "/settled"),
+        figure(record, "/limit"),
+        counted(&text(record, "/unit")),
+    )
 }
 
 /// The server name, else the address.

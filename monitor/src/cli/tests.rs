@@ -268,6 +268,12 @@ async fn observes() {
     let line = "2024-12-08T00:00:00.000Z python3.11[4711] 0 → override of \
                 billing-bots/0/workload:/system.slice/bot.service done\n";
     assert_eq!(audit.1, line);
+    let threshold = Event::BudgetThreshold(samples::budget_threshold().into());
+    fixture.record(threshold).await;
+    let threshold = weir(server.socket(), "observe --kind budget_threshold").await;
+    let line = "2024-12-08T00:00:00.000Z billing-bots/0/workload:/system.slice/bot.service passed 80% of its limit: \
+                815 of 1,000 tokens\n";
+    assert_eq!(threshold.1, line);
     shows(
         &weir(server.socket(), "observe -o table").await,
         &[

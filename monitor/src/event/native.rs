@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::workload::{PlacementView, WorkloadView, view};
 use super::{
-    Audit, BudgetUse, Bypass, Connection, Cost, Event, Exchange, FindingCount, OwnCount, TokenUsage,
+    Audit, BudgetThreshold, BudgetUse, Bypass, Connection, Cost, Event, Exchange, FindingCount, OwnCount,
+    TokenUsage,
 };
 use crate::identity::AttributionReason;
 
@@ -24,6 +25,9 @@ pub fn encode(event: &Event, line: &mut Vec<u8>) -> Result<(), serde_json::Error
         }
         Event::Bypass(bypass) => serde_json::to_writer(&mut *line, &BypassRecord::from(&**bypass))?,
         Event::Audit(audit) => serde_json::to_writer(&mut *line, &AuditRecord::from(&**audit))?,
+        Event::BudgetThreshold(threshold) => {
+            serde_json::to_writer(&mut *line, &BudgetThresholdRecord::from(&**threshold))?
+        }
     }
     line.push(b'\n');
     Ok(())
@@ -289,6 +293,39 @@ impl<'a> From<&'a Audit> for AuditRecord<'a> {
     }
 }
 
+/// The passing of a budget's threshold as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct BudgetThresholdRecord<'a> {
+    kind: &'static str,
+    time: String,
+    key: &'a str,
+    policy: &'a str,
+    budget: &'a str,
+    unit: &'static str,
+    limit: u64,
+    settled: u64,
+    percent: u8,
+    window: Option<String>,
+}
+
+impl<'a> From<&'a BudgetThreshold> for BudgetThresholdRecord<'a> {
+    fn from(threshold: &'a BudgetThreshold) -> Self {
+        let (policy, budget) = threshold.policy_and_budget();
+        Self {
+            kind: "budget_threshold",
+            time: rfc3339(threshold.at_ms),
+            key: &threshold.key,
+            policy,
+            budget,
+            unit: threshold.unit.name(),
+            limit: threshold.limit,
+            settled: threshold.settled,
+            percent: threshold.percent,
+            window: threshold.window.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
 /// A time as RFC 3339 writes it, in UTC, to the millisecond.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {
     i64::try_from(unix_ms)
@@ -371,6 +408,20 @@ mod tests {
                 r#""reason":"older_quic","verdict":"refused","transport":"udp","#,
                 r#""destination":"162.159.140.245:443","server_name":null,"unreported":3}"#,
                 "\n",
+            )
+        );
+    }
+
+    #[test]
+    fn budget_threshold() {
+        let line = line(Event::BudgetThreshold(samples::budget_threshold().into()));
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"kind":"budget_threshold","time":"2024-12-08T00:00:00.000Z","#,
+                r#""key":"billing-bots/0/workload:/system.slice/bot.service","policy":"billing-bots","budget":"0","#,
+                r#""unit":"tokens","limit":1000,"settled":815,"percent":80,"window":"rolling:3600000ms"}"#,
+                "\n"
             )
         );
     }

@@ -208,3 +208,16 @@ pub(crate) fn audit() -> Audit {
         }),
     }
 }
+
+/// A budget that has spent four fifths of its limit.
+pub(crate) fn budget_threshold() -> BudgetThreshold {
+    BudgetThreshold {
+        at_ms: MIDNIGHT_MS,
+        key: "billing-bots/0/workload:/system.slice/bot.service".into(),
+        unit: monitor_budget::Unit::Tokens,
+        limit: 1_000,
+        settled: 815,
+        percent: 80,
+        window: Some(monitor_budget::Window::rolling(3_600_000)),
+    }
+}

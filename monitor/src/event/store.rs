@@ -10,9 +10,9 @@ use tokio::sync::broadcast;
 
 use self::totals::Totals;
 pub use self::totals::{MAX_WORKLOADS, WorkloadTotal};
-use super::{Audit, Bypass, Connection, Event, Exchange};
+use super::{Audit, BudgetThreshold, Bypass, Connection, Event, Exchange};
 
-/// Exchanges kept, connections kept, bypasses kept, and changes of budgets kept: some 5 MiB when full, and minutes of a busy node.
+/// Exchanges kept, connections kept, bypasses kept, changes of budgets kept, and thresholds kept: some 6 MiB when full, and minutes of a busy node.
 pub const MAX_RECENT: usize = 4_096;
 /// Records a follower may lag behind before it loses the oldest: about a second of a busy node.
 pub const MAX_FOLLOWER_LAG: usize = 1_024;
@@ -29,6 +29,8 @@ pub enum RecordKind {
     Bypass,
     /// Changes of budgets by hand.
     Audit,
+    /// Thresholds of budgets that were passed.
+    BudgetThreshold,
 }
 
 impl RecordKind {
@@ -39,6 +41,7 @@ impl RecordKind {
             "exchange" => Some(Self::Exchange),
             "bypass" => Some(Self::Bypass),
             "audit" => Some(Self::Audit),
+            "budget_threshold" => Some(Self::BudgetThreshold),
             _ => None,
         }
     }
@@ -56,6 +59,7 @@ impl RecordKind {
             Event::Exchange(_) => self.has(Self::Exchange),
             Event::Bypass(_) => self.has(Self::Bypass),
             Event::Audit(_) => self.has(Self::Audit),
+            Event::BudgetThreshold(_) => self.has(Self::BudgetThreshold),
             Event::Connection(_) => false,
         }
     }
@@ -70,12 +74,13 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// How many exchanges, bypasses and changes of budgets there were: their order.
+    /// How many records other than connections there were: their order.
     sequence: u64,
     exchanges: VecDeque<(u64, Arc<Exchange>)>,
     connections: VecDeque<Arc<Connection>>,
     bypasses: VecDeque<(u64, Arc<Bypass>)>,
     audits: VecDeque<(u64, Arc<Audit>)>,
+    thresholds: VecDeque<(u64, Arc<BudgetThreshold>)>,
     totals: Totals,
 }
 
@@ -99,6 +104,7 @@ impl Store {
             }
             Event::Bypass(bypass) => push(&mut kept.bypasses, (sequence, bypass.clone())),
             Event::Audit(audit) => push(&mut kept.audits, (sequence, audit.clone())),
+            Event::BudgetThreshold(threshold) => push(&mut kept.thresholds, (sequence, threshold.clone())),
             Event::Connection(connection) => {
                 kept.totals.add_connection(connection);
                 push(&mut kept.connections, connection.clone());
@@ -157,7 +163,13 @@ impl Kept {
             .map(|(sequence, bypass)| (*sequence, Event::Bypass(bypass.clone())));
         let audits = last(&self.audits, limit_of(RecordKind::Audit))
             .map(|(sequence, audit)| (*sequence, Event::Audit(audit.clone())));
-        let mut records: Vec<_> = exchanges.chain(bypasses).chain(audits).collect();
+        let thresholds = last(&self.thresholds, limit_of(RecordKind::BudgetThreshold))
+            .map(|(sequence, threshold)| (*sequence, Event::BudgetThreshold(threshold.clone())));
+        let mut records: Vec<_> = exchanges
+            .chain(bypasses)
+            .chain(audits)
+            .chain(thresholds)
+            .collect();
         records.sort_unstable_by_key(|(sequence, _)| *sequence);
         let surplus = records.len().saturating_sub(limit);
         records.drain(..surplus);
@@ -198,6 +210,7 @@ mod tests {
             Event::Exchange(exchange) => exchange.started_ms,
             Event::Bypass(bypass) => bypass.at_ms,
             Event::Audit(audit) => audit.at_ms,
+            Event::BudgetThreshold(threshold) => threshold.at_ms,
             Event::Connection(connection) => connection.opened_ms,
         }
     }

@@ -92,18 +92,23 @@ impl fmt::Debug for PulledCounters {
 }
 
 /// A counter with its labels.
-pub(super) fn labelled(labels: &[(&str, &str)], count: u64) -> Metric {
-    let labels = labels.iter().map(|(name, value)| {
+pub(super) fn labelled(values: &[(&str, &str)], count: u64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(count as f64);
+    let mut metric = Metric::from_label(labels(values));
+    metric.set_counter(counter);
+    metric
+}
+
+/// Labels and their values.
+pub(super) fn labels(values: &[(&str, &str)]) -> Vec<LabelPair> {
+    let pairs = values.iter().map(|(name, value)| {
         let mut label = LabelPair::default();
         label.set_name((*name).to_owned());
         label.set_value((*value).to_owned());
         label
     });
-    let mut counter = Counter::default();
-    counter.set_value(count as f64);
-    let mut metric = Metric::from_label(labels.collect());
-    metric.set_counter(counter);
-    metric
+    pairs.collect()
 }
 
 /// A family of `metrics`; none at all where there are none, because the registry refuses an empty one.

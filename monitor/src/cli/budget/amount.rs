@@ -37,7 +37,7 @@ impl FromStr for Amount {
 }
 
 /// What a unit's figures count, where they do not say so themselves.
-pub(super) fn counted(unit: &str) -> String {
+pub(in crate::cli) fn counted(unit: &str) -> String {
     match unit {
         "micro_usd" => "USD".to_owned(),
         "concurrency" => "concurrent".to_owned(),
@@ -46,7 +46,7 @@ pub(super) fn counted(unit: &str) -> String {
 }
 
 /// The figure at a JSON pointer, in the unit of its row.
-pub(super) fn figure(row: &Value, pointer: &str) -> String {
+pub(in crate::cli) fn figure(row: &Value, pointer: &str) -> String {
     amount(row["unit"].as_str().unwrap_or_default(), number(row, pointer))
 }
 

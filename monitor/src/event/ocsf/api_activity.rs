@@ -7,7 +7,7 @@ use super::objects::{
     Actor, Endpoint, Metadata, PolicyName, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload,
 };
 use crate::event::workload::view;
-use crate::event::{BudgetUse, Cost, Exchange, FindingCount, OwnCount, Reason, Verdict};
+use crate::event::{BudgetUse, Cost, Exchange, FindingCount, LimitAction, OwnCount, Reason, Verdict};
 use crate::identity::AttributionReason;
 
 const PROFILES: &[&str] = &["ai_operation", "container", "security_control"];
@@ -121,6 +121,16 @@ struct Unmapped<'a> {
     verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clamped: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slowed: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    actions: &'a [LimitAction],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    observed_actions: &'a [LimitAction],
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<crate::event::ErrorClass>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -240,6 +250,11 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
         counted: exchange.counted,
         verdict: exchange.verdict,
         observed: exchange.observed,
+        requested_model: exchange.requested_model.as_ref().map(|model| model.as_str()),
+        clamped: exchange.clamped,
+        slowed: exchange.slowed,
+        actions: &exchange.actions,
+        observed_actions: &exchange.observed_actions,
         error: exchange.error,
         findings: &exchange.findings,
         budgets: exchange

@@ -45,6 +45,16 @@ impl Class {
         )
     }
 
+    /// An activity of the class Detection Finding.
+    pub(super) fn detection_finding(activity_id: u32, activity_name: &'static str) -> Self {
+        Self::new(
+            (2, "Findings"),
+            (2004, "Detection Finding"),
+            activity_id,
+            activity_name,
+        )
+    }
+
     fn new(
         (category_uid, category_name): (u32, &'static str),
         (class_uid, class_name): (u32, &'static str),

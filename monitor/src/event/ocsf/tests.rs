@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{Exchange, Outcome, Reason, ShortText, Verdict, samples};
+use crate::event::{Exchange, LimitAction, Outcome, Reason, ShortText, Verdict, samples};
 
 fn record(event: Event) -> Value {
     let mut line = Vec::new();
@@ -204,6 +204,45 @@ fn changes_of_budgets() {
     );
     assert_eq!(denied.get("entity_result"), None);
     assert_eq!(denied["actor"], json!({"app_name": "unknown"}));
+}
+
+#[test]
+fn what_limits_did_is_not_mapped() {
+    let value = exchange(|exchange| {
+        exchange.requested_model = Some(ShortText::new("gpt-4o"));
+        (exchange.clamped, exchange.slowed) = (Some(64), Some(20));
+        exchange.actions = [LimitAction::Clamped, LimitAction::Downgraded]
+            .into_iter()
+            .collect();
+        exchange.observed_actions = [LimitAction::SlowedDown].into_iter().collect();
+    });
+    let unmapped = &value["unmapped"];
+    assert_eq!(
+        (
+            &unmapped["requested_model"],
+            &unmapped["clamped"],
+            &unmapped["slowed"]
+        ),
+        (&json!("gpt-4o"), &json!(64), &json!(20))
+    );
+    assert_eq!(
+        (&unmapped["actions"], &unmapped["observed_actions"]),
+        (&json!(["clamped", "downgraded"]), &json!(["slowed_down"]))
+    );
+}
+
+#[test]
+fn golden_detection_finding() {
+    let golden = include_str!("golden/detection_finding.json").replace("VERSION", env!("CARGO_PKG_VERSION"));
+    let expected: Value = serde_json::from_str(&golden).unwrap();
+    let threshold = record(Event::BudgetThreshold(samples::budget_threshold().into()));
+    assert_eq!(threshold, expected);
+
+    let mut whole = samples::budget_threshold();
+    (whole.percent, whole.window) = (100, None);
+    let whole = record(Event::BudgetThreshold(whole.into()));
+    assert_eq!(whole["severity_id"], json!(3));
+    assert_eq!(whole["resources"][0]["data"].get("window"), None);
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl Worker {
             Event::Connection(connection) => self.metrics.count_connection(connection),
             Event::Bypass(bypass) => self.metrics.count_bypass(bypass),
             Event::Audit(audit) => self.metrics.count_audit(audit),
+            Event::BudgetThreshold(threshold) => self.metrics.count_threshold(threshold),
         }
         let mut most = 0;
         for sink in &mut self.sinks {
