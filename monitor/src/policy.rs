@@ -24,6 +24,7 @@ use crate::config::{
 use crate::identity::{Placement, Workload};
 use budget::SelectedBudget;
 use key::KeyTemplate;
+pub(crate) use key::budget_in;
 use selector::Choice;
 
 pub use applied::{Applied, AppliedOperations, ModelRule, Scan};

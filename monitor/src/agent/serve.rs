@@ -141,7 +141,7 @@ impl Agent {
             held.server.stop(API_PATIENCE).await;
         }
         let node = &self.interceptor.node;
-        thresholds::tell(&node.ledger, &node.recorder);
+        thresholds::tell(&node.ledger, &node.policies.load(), &node.recorder);
         self.recorder_thread.stop();
         self.history_thread.stop();
         report(
@@ -222,7 +222,7 @@ impl Work<'_> {
                 _ = rescan.tick(), if owner => self.tick(),
                 _ = tell.tick(), if owner => {
                     let node = &agent.interceptor.node;
-                    thresholds::tell(&node.ledger, &node.recorder);
+                    thresholds::tell(&node.ledger, &node.policies.load(), &node.recorder);
                 }
                 _ = hangup.recv() => agent.reload(),
                 _ = terminate.recv() => return Ok(End::Alone(Ok(()))),

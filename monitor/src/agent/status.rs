@@ -72,7 +72,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
     parts.metrics.add_budgets(move || {
         let (ledger, policies) = (&interceptor.node.ledger, interceptor.node.policies.load());
         let lost = ledger.health().crossings_lost;
-        BudgetFigures::of(&ledger.snapshot(), lost, |key| policies.budget_of(key).is_some())
+        BudgetFigures::of(&ledger.snapshot(), lost, |key| policies.rule_of(key).is_some())
     })?;
     let (events, waiting) = (parts.history.clone(), parts.history.clone());
     parts.metrics.add_history(

@@ -35,7 +35,7 @@ pub struct BudgetRule {
     /// Which exchanges it counts.
     #[serde(flatten)]
     pub filter: ExchangeFilter,
-    /// Shares of the limit, in percent and rising, whose passing is told once a window.
+    /// Shares of the limit, in percent and rising, whose passing is told once a window; where the budget only alerts, at least one.
     pub alert_at: Arc<[u8]>,
     /// What happens to an exchange that does not fit.
     pub at_limit: AtLimit,

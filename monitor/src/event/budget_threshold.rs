@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use monitor_budget::{Crossing, Unit, Window};
 
+use crate::policy::budget_in;
+
 /// A budget's spending has passed one of its thresholds: told once per window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetThreshold {
@@ -21,12 +23,14 @@ pub struct BudgetThreshold {
     pub percent: u8,
     /// Over which time the budget counts; `None` where the account is gone since.
     pub window: Option<Window>,
+    /// Who answers for its policy, as the configuration says.
+    pub owner: Option<Arc<str>>,
 }
 
 impl BudgetThreshold {
     /// The record of a crossing.
     #[must_use]
-    pub fn new(crossing: Crossing, window: Option<Window>) -> Self {
+    pub fn new(crossing: Crossing, window: Option<Window>, owner: Option<Arc<str>>) -> Self {
         let Crossing {
             key,
             percent,
@@ -43,13 +47,13 @@ impl BudgetThreshold {
             settled,
             percent,
             window,
+            owner,
         }
     }
 
     /// The policy and the budget's name there, which begin the key: each empty where the key has none.
     #[must_use]
     pub fn policy_and_budget(&self) -> (&str, &str) {
-        let mut parts = self.key.splitn(3, '/');
-        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+        budget_in(&self.key).unwrap_or_default()
     }
 }

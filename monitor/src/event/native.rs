@@ -306,6 +306,7 @@ pub(crate) struct BudgetThresholdRecord<'a> {
     settled: u64,
     percent: u8,
     window: Option<String>,
+    owner: Option<&'a str>,
 }
 
 impl<'a> From<&'a BudgetThreshold> for BudgetThresholdRecord<'a> {
@@ -322,6 +323,7 @@ impl<'a> From<&'a BudgetThreshold> for BudgetThresholdRecord<'a> {
             settled: threshold.settled,
             percent: threshold.percent,
             window: threshold.window.as_ref().map(ToString::to_string),
+            owner: threshold.owner.as_deref(),
         }
     }
 }
@@ -420,7 +422,7 @@ mod tests {
             concat!(
                 r#"{"kind":"budget_threshold","time":"2024-12-08T00:00:00.000Z","#,
                 r#""key":"billing-bots/0/workload:/system.slice/bot.service","policy":"billing-bots","budget":"0","#,
-                r#""unit":"tokens","limit":1000,"settled":815,"percent":80,"window":"rolling:3600000ms"}"#,
+                r#""unit":"tokens","limit":1000,"settled":815,"percent":80,"window":"rolling:3600000ms","owner":"team-payments"}"#,
                 "\n"
             )
         );

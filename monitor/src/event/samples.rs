@@ -219,5 +219,6 @@ pub(crate) fn budget_threshold() -> BudgetThreshold {
         settled: 815,
         percent: 80,
         window: Some(monitor_budget::Window::rolling(3_600_000)),
+        owner: Some("team-payments".into()),
     }
 }

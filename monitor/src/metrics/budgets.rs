@@ -11,6 +11,7 @@ use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::pulled::{family, labelled, labels};
 use crate::event::{BudgetThreshold, Exchange, LimitAction, Reason, Verdict};
+use crate::policy::budget_in;
 
 /// What of an exchange's verdicts is a budget's doing.
 const REFUSALS: [Verdict; 2] = [Verdict::Denied, Verdict::Cut];
@@ -104,8 +105,7 @@ impl BudgetFigures {
             if let Some(sum) = debt.get_mut(account.unit.name()) {
                 *sum = sum.saturating_add(account.debt);
             }
-            let mut parts = account.key.splitn(3, '/');
-            if let (Some(policy), Some(budget)) = (parts.next(), parts.next()) {
+            if let Some((policy, budget)) = budget_in(&account.key) {
                 let (_, used) = groups.entry((policy, budget)).or_insert((&account.key, 0.0));
                 *used = used.max(share(account));
             }

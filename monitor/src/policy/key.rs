@@ -133,7 +133,7 @@ impl<'a> ExchangeValues<'a> {
 }
 
 /// Whose an account is: its key is taken apart, as far as the configuration needs it.
-pub(super) fn budget_in(key: &str) -> Option<(&str, &str)> {
+pub(crate) fn budget_in(key: &str) -> Option<(&str, &str)> {
     let mut parts = key.splitn(3, '/');
     let (policy, budget) = (parts.next()?, parts.next()?);
     parts.next().map(|_| (policy, budget))

@@ -68,6 +68,11 @@ fn defaults_are_those_of_a_plain_limit() {
         (concurrent.window, concurrent.per, concurrent.at_limit),
         (Window::Open, Grouping::all(), AtLimit::Alert)
     );
+    assert!(concurrent.alert_at.is_empty());
+    for (alert_at, expected) in [("", &[100][..]), (", alert_at: 50%", &[50])] {
+        let budget = format!("{{limit: 9 requests, window: day, at_limit: alert{alert_at}}}");
+        assert_eq!(*parse(&budget, "").unwrap().alert_at, *expected, "{budget}");
+    }
     let month = parse("{limit: 5k requests, window: month}", "").unwrap();
     assert_eq!(month.window.to_string(), "month:UTC");
 }

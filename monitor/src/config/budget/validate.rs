@@ -69,7 +69,7 @@ fn budget(spec: BudgetSpec, around: Surroundings<'_>, problems: &mut Problems<'_
     let filter = filter(spec.providers, spec.models, spec.operations, problems);
     let clamp = spec.clamp.as_ref().is_some_and(|clamp| clamp.value);
     let scope = scope(spec.scope.as_ref(), spec.on_store_loss, &per, around, problems);
-    let rule = BudgetRule {
+    let mut rule = BudgetRule {
         name: spec.name.and_then(|spec| budget_name(spec, problems)),
         limit: limit?.0,
         unit: unit?,
@@ -87,6 +87,10 @@ fn budget(spec: BudgetSpec, around: Surroundings<'_>, problems: &mut Problems<'_
         reserve: spec.reserve.map(|reserve| reserve.value).unwrap_or_default(),
         scope,
     };
+    // What only alerts and does not say when would tell nobody.
+    if rule.at_limit == AtLimit::Alert && rule.alert_at.is_empty() && rule.unit != Unit::Concurrency {
+        rule.alert_at = [100].into();
+    }
     if let AtLimit::Downgrade(model) = &rule.at_limit {
         downgrade(model, at_limit.unwrap_or(limit_at), &rule, around, problems);
     }

@@ -43,17 +43,19 @@ struct Resource<'a> {
     name: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
-    data: Data,
+    data: Data<'a>,
 }
 
 #[derive(Serialize)]
-struct Data {
+struct Data<'a> {
     unit: &'static str,
     limit: u64,
     settled: u64,
     percent: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
 }
 
 impl<'a> From<&'a BudgetThreshold> for DetectionFinding<'a> {
@@ -66,6 +68,7 @@ impl<'a> From<&'a BudgetThreshold> for DetectionFinding<'a> {
             settled,
             percent,
             window,
+            owner,
         } = threshold;
         let (policy, budget) = threshold.policy_and_budget();
         // At the whole limit work stops or money is gone; below, somebody has time to look.
@@ -100,6 +103,7 @@ impl<'a> From<&'a BudgetThreshold> for DetectionFinding<'a> {
                     settled: *settled,
                     percent: *percent,
                     window: window.as_ref().map(ToString::to_string),
+                    owner: owner.as_deref(),
                 },
             }],
             // Passing a threshold changes nothing: what the limit does is on record with its exchanges.
