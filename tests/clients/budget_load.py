@@ -8,7 +8,7 @@ JSON object is printed per call:
     number, streamed, aborted   which call, how it was made, and whether the program left in mid-stream
     text, finish, model         the answer as far as it came
     first, last                 seconds from the call to the first and to the last piece of the answer
-    error                       null, or the exception: type, status, code, message
+    error                       null, or the exception: type, status, code, message, cause
 """
 
 import argparse
@@ -64,6 +64,7 @@ class Call:
                 "status": status(error),
                 "code": getattr(error, "code", None) or getattr(error, "type", None),
                 "message": str(error),
+                "cause": repr(error.__cause__) if error.__cause__ else None,
             }
 
     def report(self):
@@ -108,16 +109,26 @@ async def anthropic_call(client, call):
                 return
 
 
+def common_options(options):
+    """The SDKs give a connection five seconds; hundreds at once on a busy machine take longer."""
+    return {
+        "api_key": options.key,
+        "base_url": options.base_url,
+        "max_retries": options.retries,
+        "timeout": options.timeout,
+    }
+
+
 def openai_client(options):
     import openai
 
-    return openai.AsyncOpenAI(api_key=options.key, base_url=options.base_url, max_retries=options.retries)
+    return openai.AsyncOpenAI(**common_options(options))
 
 
 def anthropic_client(options):
     import anthropic
 
-    return anthropic.AsyncAnthropic(api_key=options.key, base_url=options.base_url, max_retries=options.retries)
+    return anthropic.AsyncAnthropic(**common_options(options))
 
 
 SDKS = {
@@ -162,6 +173,7 @@ def main():
     parser.add_argument("--model")
     parser.add_argument("--key", default="sk-lab-secret-7f3a")
     parser.add_argument("--base-url")
+    parser.add_argument("--timeout", type=float, default=120)
     parser.add_argument("--retries", type=int, default=2, help="as the SDKs have it")
     parser.add_argument("--header", action="append", default=[], help="NAME=VALUE, sent with the request")
     asyncio.run(run(parser.parse_args()))

@@ -19,6 +19,7 @@ pub(crate) mod entry;
 pub(crate) mod netns;
 mod pins;
 pub(crate) mod slot;
+pub(crate) mod wall_clock;
 pub(crate) mod workload;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Load on a budget: a program around an SDK that makes many calls at once, and what came of them.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +20,7 @@ pub(crate) struct Load {
     tag: String,
     arguments: Vec<String>,
     outside: bool,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 /// The SDK of a load.
@@ -43,6 +45,7 @@ impl Load {
             tag: tag.to_owned(),
             arguments: arguments.to_vec(),
             outside: false,
+            variables: Vec::new(),
         }
     }
 
@@ -59,13 +62,22 @@ impl Load {
         self
     }
 
+    /// Sets an environment variable.
+    pub(crate) fn variable(mut self, name: &'static str, value: OsString) -> Self {
+        self.variables.push((name, value));
+        self
+    }
+
     /// Starts it in a lab, as a workload that trusts `trust`.
     pub(crate) async fn start(self, lab: &Lab, trust: &Path) -> Result<Running> {
         let (python, programs) = clients()?;
-        let launch = Launch::new(&self.tag, python)
+        let mut launch = Launch::new(&self.tag, python)
             .args([programs.join("budget_load.py")])
             .args(self.arguments)
             .trust(trust);
+        for (name, value) in self.variables {
+            launch = launch.variable(name, value);
+        }
         let launch = if self.outside { launch.outside() } else { launch };
         let workload = launch.start(lab).await?;
         Ok(Running {
@@ -124,6 +136,12 @@ pub(crate) struct Call {
     pub(crate) aborted: bool,
     /// The answer as far as it came.
     pub(crate) text: String,
+    /// Why it ended, as the provider says it.
+    pub(crate) finish: Option<String>,
+    /// Seconds from the call to the first piece.
+    pub(crate) first: Option<f64>,
+    /// Seconds from the call to the last piece.
+    pub(crate) last: Option<f64>,
     /// The model that answered.
     pub(crate) model: Option<String>,
     /// The exception.

@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod records;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -37,6 +38,7 @@ pub(crate) struct Agent {
     cgroup: PathBuf,
     listen: String,
     resolv_conf: Option<PathBuf>,
+    variables: Vec<(&'static str, OsString)>,
     child: Child,
 }
 
@@ -50,12 +52,14 @@ impl Agent {
         fs::write(dir.join("weir.yaml"), config.yaml(lab, &dir, &listen))?;
         let cgroup = lab.cgroup.child("agent")?.path().to_owned();
         let resolv_conf = config.resolver(lab);
-        let child = spawn(&dir, &cgroup, resolv_conf.as_deref())?;
+        let variables = config.variables();
+        let child = spawn(&dir, &cgroup, resolv_conf.as_deref(), &variables)?;
         let mut agent = Self {
             dir,
             cgroup,
             listen,
             resolv_conf,
+            variables,
             child,
         };
         agent.wait_ready().await?;
@@ -64,7 +68,12 @@ impl Agent {
 
     /// Starts it again, with the configuration and state it had.
     pub(crate) async fn restart(&mut self) -> Result<()> {
-        self.child = spawn(&self.dir, &self.cgroup, self.resolv_conf.as_deref())?;
+        self.child = spawn(
+            &self.dir,
+            &self.cgroup,
+            self.resolv_conf.as_deref(),
+            &self.variables,
+        )?;
         self.wait_ready().await
     }
 
@@ -72,7 +81,12 @@ impl Agent {
     pub(crate) async fn succeed(&mut self) -> Result<Child> {
         let old = std::mem::replace(
             &mut self.child,
-            spawn(&self.dir, &self.cgroup, self.resolv_conf.as_deref())?,
+            spawn(
+                &self.dir,
+                &self.cgroup,
+                self.resolv_conf.as_deref(),
+                &self.variables,
+            )?,
         );
         // Until the new one has the local API, the old one answers, and it is ready.
         let deadline = Instant::now() + READY_WITHIN;
@@ -116,7 +130,12 @@ impl Agent {
             &path,
             config.yaml(lab, &self.dir, &taken.local_addr()?.to_string()),
         )?;
-        let mut next = spawn(&self.dir, &self.cgroup, self.resolv_conf.as_deref())?;
+        let mut next = spawn(
+            &self.dir,
+            &self.cgroup,
+            self.resolv_conf.as_deref(),
+            &self.variables,
+        )?;
         let status = tokio::time::timeout(READY_WITHIN, next.wait()).await;
         fs::write(&path, before)?;
         let status = status.context("the new agent runs")??;
@@ -285,7 +304,12 @@ pub(crate) fn agent_binary() -> Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name("weir"))
 }
 
-fn spawn(dir: &Path, cgroup: &Path, resolv_conf: Option<&Path>) -> Result<Child> {
+fn spawn(
+    dir: &Path,
+    cgroup: &Path,
+    resolv_conf: Option<&Path>,
+    variables: &[(&str, OsString)],
+) -> Result<Child> {
     let log = File::options()
         .create(true)
         .append(true)
@@ -299,6 +323,7 @@ fn spawn(dir: &Path, cgroup: &Path, resolv_conf: Option<&Path>) -> Result<Child>
     command.arg("run").arg("-c").arg(dir.join("weir.yaml"));
     // System roots come from the operating system, not from what a developer's shell has set.
     command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -1,8 +1,11 @@
 //! Budgets that cannot be overspent: load by real SDKs on one budget, against what the providers bill.
 
 mod account;
+mod actions;
 mod crash;
 mod exact;
+mod units;
+mod windows;
 
 use super::runner::{Plan, Test};
 use crate::lab::agent::AgentConfig;
@@ -19,11 +22,18 @@ pub(super) fn plan() -> Plan {
 
 /// The groups, in the order a reader would ask.
 fn tests() -> Vec<Test> {
-    let groups = [exact::tests(), crash::tests()];
+    let groups = [
+        windows::tests(),
+        exact::tests(),
+        units::tests(),
+        actions::tests(),
+        crash::tests(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
 /// The policies of the suite's agent; a test chooses by the name of its cgroup.
 fn policies() -> AgentConfig {
-    exact::policies(AgentConfig::new())
+    let config = exact::policies(AgentConfig::new());
+    windows::policies(actions::policies(units::policies(config)))
 }

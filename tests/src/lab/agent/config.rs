@@ -1,9 +1,11 @@
 //! The configuration an agent in the lab is given.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::lab::Lab;
 use crate::lab::address::{BENCH, DEAD, EXPIRED, SCRIPTED, UNKNOWN_CA, WRONG_NAME};
+use crate::lab::wall_clock::WallClock;
 
 /// What differs between the agents of the tests.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +15,7 @@ pub(crate) struct AgentConfig {
     endpoints: Vec<String>,
     resolves_in_lab: bool,
     pin_dir: Option<PathBuf>,
+    wall_clock: Option<WallClock>,
 }
 
 impl AgentConfig {
@@ -56,6 +59,17 @@ impl AgentConfig {
     /// The resolv.conf that the agent is shown, where it is not the host's.
     pub(super) fn resolver(&self, lab: &Lab) -> Option<PathBuf> {
         self.resolves_in_lab.then(|| lab.resolv_conf())
+    }
+
+    /// Gives the agent a wall clock of its own.
+    pub(crate) fn wall_clock(mut self, clock: &WallClock) -> Self {
+        self.wall_clock = Some(clock.clone());
+        self
+    }
+
+    /// What its process has in its environment beside the machine's.
+    pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
+        self.wall_clock.iter().flat_map(WallClock::variables).collect()
     }
 
     /// Another directory for pinned programs than the lab's own.

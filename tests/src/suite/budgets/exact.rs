@@ -26,6 +26,7 @@ const FEWER_RUNS: usize = 5;
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
+        Test::new("exact::streams_that_reserve_in_full_stay_within_the_limit", full),
         Test::new("exact::whole_answers_stay_within_the_limit", whole),
         Test::new("exact::streams_are_cut_at_the_limit", |stage| {
             sliced(stage, Sdk::OpenAi, "exact-sliced")
@@ -38,7 +39,10 @@ pub(super) fn tests() -> Vec<Test> {
 
 pub(super) fn policies(config: AgentConfig) -> AgentConfig {
     let budget = format!("budgets: [{{limit: {LIMIT} tokens, window: 1h, per: workload}}]");
-    config.policy("exact", "exact-*", &budget)
+    let full = format!("budgets: [{{limit: {LIMIT} tokens, window: 1h, per: workload, reserve: full}}]");
+    config
+        .policy("exact", "exact-*", &budget)
+        .policy("full", "full-*", &full)
 }
 
 /// One run: what the program saw, what the provider bills, what the agent has on record.
@@ -116,9 +120,40 @@ impl Run {
     }
 }
 
+/// A stream that reserves all it may have is never cut, and the provider itself cannot pass the limit, whoever leaves it.
+async fn full(stage: Arc<Stage>) -> Result<()> {
+    for number in 0..RUNS {
+        let (tag, seed) = (format!("full-{number}"), number.to_string());
+        let load = Load::new(Sdk::OpenAi, &tag, CALLS).with(&[
+            "--stream",
+            "--max-tokens",
+            "64",
+            "--abort",
+            "0.2",
+            "--seed",
+            &seed,
+            "--header",
+            "x-lab-delay-ms=10",
+        ]);
+        let run = Run::of(&stage, load).await?;
+        run.show();
+        run.check()?;
+        ensure!(
+            run.made.count(End::Cut) == 0 && run.made.count(End::Left) > 0,
+            "a stream was cut, or none was left"
+        );
+        let (billed, charged) = (run.bill.tokens(), run.charges.charged());
+        ensure!(
+            billed <= LIMIT && charged >= billed,
+            "the provider bills {billed} of {LIMIT} tokens, {charged} were charged"
+        );
+    }
+    Ok(())
+}
+
 /// An answer that cannot be cut reserves all it may have: the provider itself cannot pass the limit.
 async fn whole(stage: Arc<Stage>) -> Result<()> {
-    for number in 0..RUNS {
+    for number in 0..FEWER_RUNS {
         let tag = format!("exact-whole-{number}");
         let load = Load::new(Sdk::OpenAi, &tag, CALLS);
         let run = Run::of(
