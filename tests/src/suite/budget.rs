@@ -23,6 +23,7 @@ pub(super) fn tests() -> Vec<Test> {
         Test::new("budget::settles_with_the_providers_usage", settles),
         Test::new("budget::workloads_have_their_own", separate),
         Test::new("budget::parallel_calls_do_not_overspend", parallel),
+        Test::new("budget::a_threshold_is_told_once", told_once),
         Test::new("budget::a_stream_without_usage_is_counted", counted),
     ]
 }
@@ -166,6 +167,48 @@ async fn settles(stage: Arc<Stage>) -> Result<()> {
             "{exchange}"
         );
     }
+    Ok(())
+}
+
+/// Spending passes the limit of a budget that only alerts: nobody is refused, and the whole limit is told of once, in both sinks.
+async fn told_once(stage: Arc<Stage>) -> Result<()> {
+    let tag = "alerting-once";
+    let prompt = format!("Write 30 words ({tag})");
+    let launch = stage.openai(tag, &["--prompt", &prompt, "--repeat", "4"])?;
+    let (truth, reports) = stage.reports(launch).await?;
+    ensure!(
+        reports.iter().all(|report| report["error"].is_null()),
+        "{reports:?}"
+    );
+    stage.exchanges(&truth, 4).await?;
+    // Two rounds of telling: one that was told twice would be on record by then.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    let agent = stage.agent().await;
+    let thresholds = agent.records().holding("\"budget_threshold\"")?;
+    let told: Vec<_> = thresholds
+        .iter()
+        .filter(|record| record["key"].as_str().is_some_and(|key| key.ends_with(tag)))
+        .collect();
+    let [told] = told[..] else {
+        anyhow::bail!("expected one record: {thresholds:?}");
+    };
+    ensure!(
+        told["percent"] == 100
+            && told["limit"] == 40
+            && told["settled"].as_u64() >= Some(40)
+            && told["policy"] == "alerting"
+            && told["budget"] == "soft"
+            && told["owner"] == "team-lab",
+        "{told}"
+    );
+    let findings = agent.ocsf().all()?;
+    let findings = findings.iter().filter(|record| record["class_uid"] == 2004);
+    let findings = findings.filter(|record| record["resources"][0]["uid"] == told["key"]);
+    ensure!(findings.count() == 1, "not one OCSF finding of {told}");
+    let (_, metrics) = agent.page("/metrics").await?;
+    let counted = r#"weir_budget_thresholds_total{budget="soft",percent="100",policy="alerting"} 1"#;
+    let used = r#"weir_budget_used_ratio{policy="alerting",budget="soft"} "#;
+    ensure!(metrics.contains(counted) && metrics.contains(used), "{metrics}");
     Ok(())
 }
 

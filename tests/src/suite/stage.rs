@@ -208,6 +208,11 @@ pub(super) fn policies() -> AgentConfig {
             "budgets: [{limit: 1M tokens, window: 1h, per: workload}]",
         )
         .policy(
+            "alerting",
+            "alerting-*",
+            "owner: team-lab, budgets: [{name: soft, limit: 40 tokens, window: 1h, at_limit: alert}]",
+        )
+        .policy(
             "passive",
             "passive-*",
             "meter: passive, budgets: [{limit: 1M tokens, window: 1h, per: workload}]",
