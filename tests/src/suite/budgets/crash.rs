@@ -106,8 +106,18 @@ async fn settlements(_: Arc<Stage>) -> Result<()> {
         run.made.count(End::Failed) > 0 && run.made.count(End::Refused) == 0,
         "no call met a kill, or one was refused"
     );
-    // What was open at a kill is charged in full, as if it had been spent: at most every call of that moment.
-    let open = (KILLS * PARALLEL) as u64 * RESERVED_TOKENS;
+    // What was open at a kill is charged in full, as if it had been spent: calls that the provider knows and nobody got an answer of,
+    // and as many as run at once that had not been passed on yet. Less than the bill, or a second charge of it would not show.
+    let lost = run
+        .bill
+        .requests
+        .saturating_sub(run.made.count(End::Whole) as u64);
+    let open = (lost + PARALLEL as u64) * RESERVED_TOKENS;
+    ensure!(
+        open < run.bill.tokens(),
+        "{open} tokens may have been open, {} are billed: the run shows nothing",
+        run.bill.tokens()
+    );
     let (charged, billed) = (run.account.charged(), run.bill.tokens());
     ensure!(
         charged >= billed && charged <= billed + open,
