@@ -18,6 +18,11 @@ pub enum RefusalReason {
         /// Seconds until it may be worth trying again; `None` when waiting does not help.
         retry_after_s: Option<u64>,
     },
+    /// A budget counts money, and nobody knows what the model costs.
+    Unpriced {
+        /// The policy's name.
+        name: String,
+    },
     /// A policy forbids it.
     Policy {
         /// The policy's name.
@@ -71,6 +76,7 @@ impl RefusalReason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Budget { .. } => "budget_exceeded",
+            Self::Unpriced { .. } => "model_not_priced",
             Self::Policy { .. } => "policy_violation",
             Self::Model { .. } => "model_not_allowed",
             Self::Operation { .. } => "operation_not_allowed",
@@ -88,6 +94,7 @@ impl RefusalReason {
         match self {
             Self::Budget { .. } => Kind::Budget,
             Self::Policy { .. }
+            | Self::Unpriced { .. }
             | Self::Model { .. }
             | Self::Operation { .. }
             | Self::Signed { .. }
@@ -104,6 +111,7 @@ impl RefusalReason {
         match self {
             Self::Budget { .. } => 429,
             Self::Policy { .. }
+            | Self::Unpriced { .. }
             | Self::Model { .. }
             | Self::Operation { .. }
             | Self::Signed { .. }
@@ -131,6 +139,10 @@ impl fmt::Display for RefusalReason {
             Self::Budget { name, counts, .. } => write!(
                 f,
                 "Budget '{name}' of {counts} does not allow this request of this workload."
+            ),
+            Self::Unpriced { name } => write!(
+                f,
+                "A budget of policy '{name}' counts money, and this host has no price for this model."
             ),
             Self::Policy { name } => write!(f, "Blocked by policy '{name}' of this host."),
             Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),

@@ -22,6 +22,7 @@ mod meter;
 mod origin;
 mod pace;
 mod pieces;
+mod rates;
 mod refusal;
 mod release;
 mod reserve;

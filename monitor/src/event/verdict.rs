@@ -33,6 +33,8 @@ labels! {
     Reason {
         /// A token budget has no room.
         Budget => "budget",
+        /// A budget counts money, and the model has no price.
+        Unpriced => "unpriced",
         /// A content rule found something.
         Content => "content",
         /// A policy does not allow the model.

@@ -7,8 +7,9 @@ use monitor_content::{Encoding, Meter};
 use monitor_protocol::{Channel, Operation, Usage, UsageCounters};
 use smallvec::SmallVec;
 
+use super::rates::Rates;
 use super::slow_down::SlowDowns;
-use crate::event::ModalityTokens;
+use crate::event::{Certainty, ModalityTokens, TokenUsage};
 use crate::policy::ExchangeBudgets;
 
 /// Tokens of output that a streamed answer reserves at a time. Smaller slices leave less of a budget unused by streams
@@ -44,19 +45,22 @@ pub(super) struct Spending {
     enforced: Option<Reservation>,
     observed: Option<Reservation>,
     free: bool,
+    rates: Rates,
     slow_downs: Option<Box<SlowDowns>>,
 }
 
 /// What a request may cost at most before anything of its answer is seen.
 #[derive(Clone, Copy)]
-pub(super) struct Demand {
+pub(super) struct Demand<'r> {
     pub prompt_tokens: u64,
     pub streamed: bool,
     pub max_output_tokens: Option<u64>,
     pub choices: u32,
+    /// What it is billed at.
+    pub rates: &'r Rates,
 }
 
-impl Demand {
+impl Demand<'_> {
     /// The most that each of its answers may have.
     pub(super) fn most_per_choice(self) -> u64 {
         self.max_output_tokens.unwrap_or(UNLIMITED_OUTPUT_TOKENS)
@@ -71,7 +75,13 @@ impl Demand {
 
     /// What it costs if each of its answers has `output` tokens.
     pub(super) fn spend(self, output: u64) -> Spend {
-        Spend::request(self.prompt_tokens, output.saturating_mul(self.choices.into()))
+        let output = output.saturating_mul(self.choices.into());
+        Spend {
+            // All of the prompt may be read from a cache, or written to one.
+            cache: self.prompt_tokens,
+            micro_usd: self.rates.worst_case(self.prompt_tokens, output),
+            ..Spend::request(self.prompt_tokens, output)
+        }
     }
 
     /// What is set aside of it before: of a stream a slice, of other answers all.
@@ -88,6 +98,7 @@ impl Spending {
     pub(super) fn new(
         encoding: Encoding,
         prompt_tokens: u64,
+        rates: Rates,
         enforced: Option<Reservation>,
         observed: Option<Reservation>,
     ) -> Self {
@@ -99,18 +110,16 @@ impl Spending {
             enforced,
             observed,
             free: false,
+            rates,
             slow_downs: None,
         };
         spending.meter();
         spending
     }
 
-    /// An exchange that costs nothing.
-    pub(super) fn free(encoding: Encoding, prompt_tokens: u64) -> Self {
-        Self {
-            free: true,
-            ..Self::new(encoding, prompt_tokens, None, None)
-        }
+    /// Its tokens cost nothing: it only counts as a request.
+    pub(super) fn set_free(&mut self) {
+        self.free = true;
     }
 
     /// Looks out for shares of budgets from which on streams are slowed down.
@@ -125,7 +134,7 @@ impl Spending {
         slow_downs.look(output, [self.enforced.as_ref(), self.observed.as_ref()])
     }
 
-    /// Whether it costs nothing.
+    /// Whether its tokens cost nothing.
     pub(super) fn is_free(&self) -> bool {
         self.free
     }
@@ -160,13 +169,36 @@ impl Spending {
 
     /// What has been spent as far as anyone knows: the larger of the two counts, part by part.
     pub(super) fn spent(&self) -> Spend {
+        self.spent_with(0)
+    }
+
+    /// The same with so many tokens of output more.
+    fn spent_with(&self, more: u64) -> Spend {
+        if self.free {
+            return Spend::request(0, 0);
+        }
         let told = self.told().unwrap_or_default();
+        let input = self.prompt_tokens.max(told.total_input());
+        let output = self.output_tokens().max(told.total_output()).saturating_add(more);
         Spend {
             cache: told.cache_read.saturating_add(told.cache_write),
-            ..Spend::request(
-                self.prompt_tokens.max(told.total_input()),
-                self.output_tokens().max(told.total_output()),
-            )
+            micro_usd: self.rates.spent(self.counters.as_ref(), input, output),
+            ..Spend::request(input, output)
+        }
+    }
+
+    /// What `usage` comes to in every unit.
+    pub(super) fn settled(&self, usage: &TokenUsage) -> Spend {
+        let told = self.counters.as_ref();
+        Spend {
+            cache: usage.cache_read.saturating_add(usage.cache_write),
+            micro_usd: match usage.certainty {
+                Certainty::Exact => self.rates.billed(told, usage.input, usage.output),
+                Certainty::Estimated | Certainty::UnderEstimate => {
+                    self.rates.spent(told, usage.input, usage.output)
+                }
+            },
+            ..Spend::request(usage.input, usage.output)
         }
     }
 
@@ -184,12 +216,21 @@ impl Spending {
     /// An enforced budget has no room for it.
     pub(super) fn cover(&mut self) -> Result<(), Denied> {
         let spent = self.meter();
+        let is_covered = |reservation: &Option<Reservation>| {
+            reservation
+                .as_ref()
+                .is_none_or(|reservation| reservation.covers(&spent))
+        };
+        if is_covered(&self.enforced) && is_covered(&self.observed) {
+            return Ok(());
+        }
+        let ahead = self.spent_with(SLICE_TOKENS);
         if let Some(reservation) = &mut self.observed {
             // Only recorded: what does not fit becomes debt when it is settled.
-            let _denied = extend(reservation, &spent);
+            let _denied = extend(reservation, &spent, &ahead);
         }
         match &mut self.enforced {
-            Some(reservation) => extend(reservation, &spent),
+            Some(reservation) => extend(reservation, &spent, &ahead),
             None => Ok(()),
         }
     }
@@ -219,18 +260,14 @@ impl Spending {
 }
 
 /// Covers what is spent and a slice more, or only what is spent where a slice is more than is left.
-fn extend(reservation: &mut Reservation, spent: &Spend) -> Result<(), Denied> {
+fn extend(reservation: &mut Reservation, spent: &Spend, ahead: &Spend) -> Result<(), Denied> {
     if reservation.covers(spent) {
         return Ok(());
     }
-    let ahead = Spend {
-        output: spent.output.saturating_add(SLICE_TOKENS),
-        ..*spent
-    };
-    match reservation.cover(&ahead).or_else(|_| reservation.cover(spent)) {
+    match reservation.cover(ahead).or_else(|_| reservation.cover(spent)) {
         Err(denied) if denied.reason == DenyReason::NeedsLease => {
             reservation.refill().wait(MAX_LEASE_WAIT);
-            reservation.cover(&ahead).or_else(|_| reservation.cover(spent))
+            reservation.cover(ahead).or_else(|_| reservation.cover(spent))
         }
         outcome => outcome,
     }
@@ -258,12 +295,13 @@ mod tests {
         Budget::tokens("p/0/workload:/a", limit, 3_600_000)
     }
 
-    fn streamed(prompt_tokens: u64) -> Demand {
+    fn streamed(rates: &Rates, prompt_tokens: u64) -> Demand<'_> {
         Demand {
             prompt_tokens,
             streamed: true,
             max_output_tokens: None,
             choices: 1,
+            rates,
         }
     }
 
@@ -278,8 +316,10 @@ mod tests {
     #[test]
     fn a_stream_is_covered_slice_by_slice_to_the_last_token() {
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
-        let hold = ledger.reserve(&[&budget(600)], &streamed(10).first()).ok();
-        let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 10, hold, None);
+        let hold = ledger
+            .reserve(&[&budget(600)], &streamed(&Rates::default(), 10).first())
+            .ok();
+        let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 10, Rates::default(), hold, None);
         let mut covered = 0;
         for _ in 0..1_000 {
             spending.add(channel(), " word");
@@ -301,11 +341,12 @@ mod tests {
     #[test]
     fn a_whole_answer_reserves_all_it_may_produce() {
         let ledger = Ledger::in_memory(Arc::new(ManualClock::new(0)));
+        let rates = Rates::default();
         let whole = Demand {
             streamed: false,
             max_output_tokens: Some(100),
             choices: 3,
-            ..streamed(10)
+            ..streamed(&rates, 10)
         };
         let hold = ledger.reserve(&[&budget(310)], &whole.first()).unwrap();
         assert_eq!(hold.held().collect::<Vec<_>>(), [310]);
@@ -314,7 +355,7 @@ mod tests {
 
     #[test]
     fn the_larger_of_two_counts_is_what_was_spent() {
-        let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 40, None, None);
+        let mut spending = Spending::new(Encoding::for_model("gpt-4o"), 40, Rates::default(), None, None);
         spending.add(channel(), "hello");
         assert_eq!(spending.spent().tokens(), 41);
     }

@@ -13,16 +13,17 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use monitor_budget::{Budget, Denied, Ledger, Reservation, Spend};
+use monitor_budget::{Budget, Denied, Ledger, Reservation, Spend, Unit};
 use monitor_content::Encoding;
 use monitor_protocol::{
-    Request, RequestLine, Rewrite, lower_output_limit, min_output_limit, with_model_in_body,
+    RefusalReason, Request, RequestLine, Rewrite, lower_output_limit, min_output_limit, with_model_in_body,
     with_model_in_target,
 };
 use smallvec::SmallVec;
 
 use super::inspect::Redaction;
 use super::meter::{Demand, Spending, UNLIMITED_OUTPUT_TOKENS, is_free, leased};
+use super::rates::Rates;
 use super::{Exchange, Refusal};
 use crate::config::{AtLimit, Reserve};
 use crate::event::{LimitAction, Reason, ShortText, Verdict};
@@ -67,16 +68,22 @@ impl Exchange {
     /// Sets aside what a request may cost: what it must be made to say for that, or a refusal.
     pub(super) fn reserve(&mut self, asked: Asked<'_>) -> Result<Terms, Refusal> {
         let encoding = Encoding::for_model(asked.model);
-        let demand = self.demand(encoding, asked);
+        let no_rates = Rates::default();
+        let demand = self.demand(encoding, asked, &no_rates);
         self.prompt_tokens = demand.prompt_tokens;
         if !asked.request.asks {
             return Ok(Terms::default());
         }
+        let more = &asked.request.more_models;
+        let mut budgets = self.budgets_of(asked.model, more);
         if is_free(self.call.operation) {
-            self.spending = Some(Spending::free(encoding, demand.prompt_tokens));
-            return Ok(Terms::default());
+            return self.reserve_free(encoding, demand, budgets);
         }
-        let budgets = self.budgets_of(asked.model, &asked.request.more_models);
+        let rates = self.rates(&mut budgets, asked.model, more)?;
+        let demand = Demand {
+            rates: &rates,
+            ..demand
+        };
         let denied = match self.fit(&budgets.enforced, demand, Some(asked)) {
             Ok((reserved, rewrites)) => {
                 self.take(encoding, demand, budgets, reserved);
@@ -94,8 +101,19 @@ impl Exchange {
     }
 
     /// [`Exchange::reserve`] for an answer whose request cannot be rewritten.
-    pub(super) fn reserve_unasked(&mut self, model: &str, demand: Demand) -> Option<Refusal> {
-        let budgets = self.budgets_of(model, &[]);
+    pub(super) fn reserve_unasked(&mut self, model: &str) -> Option<Refusal> {
+        let mut budgets = self.budgets_of(model, &[]);
+        let rates = match self.rates(&mut budgets, model, &[]) {
+            Ok(rates) => rates,
+            Err(refusal) => return Some(refusal),
+        };
+        let demand = Demand {
+            prompt_tokens: self.prompt_tokens,
+            streamed: true,
+            max_output_tokens: None,
+            choices: 1,
+            rates: &rates,
+        };
         match self.fit(&budgets.enforced, demand, None) {
             Ok((reserved, _)) => {
                 self.take(Encoding::for_model(model), demand, budgets, reserved);
@@ -103,6 +121,86 @@ impl Exchange {
             }
             Err(denied) => Some(self.refuse_for_budget(&budgets, &denied)),
         }
+    }
+
+    /// Sets aside what a request takes whose tokens cost nothing.
+    fn reserve_free(
+        &mut self,
+        encoding: Encoding,
+        demand: Demand<'_>,
+        mut budgets: ExchangeBudgets,
+    ) -> Result<Terms, Refusal> {
+        let counts = |applied: &mut Arc<AppliedBudget>| {
+            matches!(applied.budget.unit, Unit::Requests | Unit::Concurrency)
+        };
+        budgets.enforced.retain(counts);
+        budgets.observed.retain(counts);
+        let of_nothing = Demand {
+            prompt_tokens: 0,
+            max_output_tokens: Some(0),
+            ..demand
+        };
+        let ledger = &self.origin.node.ledger;
+        let enforced = leased(ledger, || {
+            reserve_on(ledger, &budgets.enforced, &of_nothing.first())
+        });
+        let enforced = match enforced {
+            Ok(enforced) => enforced,
+            Err(denied) => return Err(self.refuse_for_budget(&budgets, &denied)),
+        };
+        let observed = self.reserve_observed(&mut budgets.observed, of_nothing);
+        let prompt_tokens = demand.prompt_tokens;
+        let mut spending = Spending::new(encoding, prompt_tokens, Rates::default(), enforced, observed);
+        spending.set_free();
+        self.spending = Some(spending);
+        self.budgets = budgets;
+        Ok(Terms::default())
+    }
+
+    /// What the exchange is billed at, where a budget counts money: a refusal where such a budget denies and a model that may
+    /// answer has no price.
+    fn rates(
+        &mut self,
+        budgets: &mut ExchangeBudgets,
+        model: &str,
+        more: &[Cow<'_, str>],
+    ) -> Result<Rates, Refusal> {
+        if !budgets.counts_money() {
+            return Ok(Rates::default());
+        }
+        if let Some(rates) = self.priced(model, more) {
+            return Ok(rates);
+        }
+        let of_money = |list: &BudgetList| {
+            let mut list = list.iter();
+            let applied = list.find(|applied| applied.budget.unit == Unit::MicroUsd);
+            applied.map(|applied| applied.policy.clone())
+        };
+        if let Some(policy) = of_money(&budgets.enforced) {
+            let name = policy.to_string();
+            self.budgets = std::mem::take(budgets);
+            return Err(self.refuse(RefusalReason::Unpriced { name }, Reason::Unpriced, Some(policy)));
+        }
+        if let Some(policy) = of_money(&budgets.observed) {
+            self.observe(Verdict::Denied, Reason::Unpriced, &policy);
+        }
+        // Nobody knows what to charge.
+        budgets
+            .observed
+            .retain(|applied| applied.budget.unit != Unit::MicroUsd);
+        Ok(Rates::default())
+    }
+
+    /// The prices of the models that may answer; `None` where one has none.
+    fn priced(&self, model: &str, more: &[Cow<'_, str>]) -> Option<Rates> {
+        let prices = self.origin.node.prices.load();
+        let provider = &self.origin.opened.provider;
+        let named = Some(model).filter(|model| !model.is_empty());
+        let models = std::iter::once(named).chain(more.iter().map(|model| Some(&**model)));
+        let found: Result<Vec<_>, _> = models
+            .map(|model| prices.price(provider, model, self.started_ms).cloned())
+            .collect();
+        Some(Rates::new(found.ok()?, self.call.operation))
     }
 
     /// The budgets that count the exchange, for the model that is asked for and those that may answer in its stead.
@@ -120,7 +218,7 @@ impl Exchange {
         })
     }
 
-    fn demand(&self, encoding: Encoding, asked: Asked<'_>) -> Demand {
+    fn demand<'r>(&self, encoding: Encoding, asked: Asked<'_>, rates: &'r Rates) -> Demand<'r> {
         let request = asked.request;
         let counted = self.count(encoding, asked.body, request, asked.redactions);
         let generates = self.call.operation.generates();
@@ -130,6 +228,7 @@ impl Exchange {
             streamed: request.stream || self.call.streams || self.call.websocket,
             max_output_tokens: if generates { said } else { Some(0) },
             choices: request.choices,
+            rates,
         }
     }
 
@@ -137,7 +236,7 @@ impl Exchange {
     fn fit(
         &mut self,
         budgets: &BudgetList,
-        demand: Demand,
+        demand: Demand<'_>,
         asked: Option<Asked<'_>>,
     ) -> Result<(Reserved, Vec<Rewrite>), Denied> {
         let is_full = budgets
@@ -233,8 +332,19 @@ impl Exchange {
         }
         let encoding = Encoding::for_model(model);
         let cheaper = Asked { model, ..asked };
-        let demand = self.demand(encoding, cheaper);
         let budgets = self.budgets_of(model, &[]);
+        let rates = if budgets.counts_money() {
+            match self.priced(model, &[]) {
+                Some(rates) => rates,
+                None => {
+                    self.call = before;
+                    return None;
+                }
+            }
+        } else {
+            Rates::default()
+        };
+        let demand = self.demand(encoding, cheaper, &rates);
         match self.fit(&budgets.enforced, demand, Some(cheaper)) {
             Ok((reserved, rewrites)) => {
                 terms.rewrites.extend(rewrites);
@@ -289,20 +399,32 @@ impl Exchange {
     }
 
     /// Goes on with what was reserved, the budgets that never refuse beside it.
-    fn take(&mut self, encoding: Encoding, demand: Demand, mut budgets: ExchangeBudgets, reserved: Reserved) {
+    fn take(
+        &mut self,
+        encoding: Encoding,
+        demand: Demand<'_>,
+        mut budgets: ExchangeBudgets,
+        reserved: Reserved,
+    ) {
         let allowed = Demand {
             max_output_tokens: reserved.limit.or(demand.max_output_tokens),
             ..demand
         };
         let observed = self.reserve_observed(&mut budgets.observed, allowed);
-        let mut spending = Spending::new(encoding, demand.prompt_tokens, reserved.enforced, observed);
+        let mut spending = Spending::new(
+            encoding,
+            demand.prompt_tokens,
+            demand.rates.clone(),
+            reserved.enforced,
+            observed,
+        );
         spending.slow_down(&budgets);
         self.spending = Some(spending);
         self.budgets = budgets;
     }
 
     /// Reserves on budgets that never refuse: what does not fit is charged all the same when it is settled.
-    fn reserve_observed(&mut self, budgets: &mut BudgetList, demand: Demand) -> Option<Reservation> {
+    fn reserve_observed(&mut self, budgets: &mut BudgetList, demand: Demand<'_>) -> Option<Reservation> {
         let ledger = self.origin.node.ledger.clone();
         let first = reserve_on(&ledger, budgets, &demand.first());
         let denied = match first {
@@ -434,7 +556,7 @@ fn most_within(
 }
 
 /// A full reservation rests on a limit that the request cannot be made to say.
-fn unsayable(budgets: &BudgetList, demand: Demand) -> Denied {
+fn unsayable(budgets: &BudgetList, demand: Demand<'_>) -> Denied {
     let full = budgets
         .iter()
         .find(|applied| applied.rule.reserve == Reserve::Full);

@@ -56,9 +56,16 @@ impl Exchange {
                 input: spending.prompt_tokens,
                 output: spending.output_tokens(),
             });
+            let certainty = spent.map_or(monitor_budget::Certainty::Exact, |usage| match usage.certainty {
+                Certainty::Exact => monitor_budget::Certainty::Exact,
+                Certainty::Estimated => monitor_budget::Certainty::Estimated,
+                Certainty::UnderEstimate => monitor_budget::Certainty::UnderEstimate,
+            });
+            // One that the provider refused, and one that costs no tokens, is a request all the same.
+            let charge = spent.map_or(Spend::request(0, 0), |usage| spending.settled(&usage));
             let (enforced, observed) = spending.take_reservations();
-            settle(enforced, &self.budgets.enforced, spent.as_ref(), &mut budgets);
-            settle(observed, &self.budgets.observed, spent.as_ref(), &mut budgets);
+            settle(enforced, &self.budgets.enforced, &charge, certainty, &mut budgets);
+            settle(observed, &self.budgets.observed, &charge, certainty, &mut budgets);
             usage = spent;
         }
         let record = self.record(usage, cost, counted, budgets);
@@ -204,28 +211,15 @@ impl Drop for Exchange {
 fn settle(
     reservation: Option<Reservation>,
     applied: &[Arc<AppliedBudget>],
-    usage: Option<&TokenUsage>,
+    spent: &Spend,
+    certainty: monitor_budget::Certainty,
     uses: &mut Vec<BudgetUse>,
 ) {
     let Some(reservation) = reservation else {
         return;
     };
-    let (spent, certainty) = usage.map_or((Spend::default(), Certainty::Exact), |usage| {
-        let spent = Spend {
-            cache: usage.cache_read.saturating_add(usage.cache_write),
-            ..Spend::request(usage.input, usage.output)
-        };
-        (spent, usage.certainty)
-    });
     let reserved: SmallVec<[u64; 4]> = reservation.held().collect();
-    let settlement = reservation.settle(
-        &spent,
-        match certainty {
-            Certainty::Exact => monitor_budget::Certainty::Exact,
-            Certainty::Estimated => monitor_budget::Certainty::Estimated,
-            Certainty::UnderEstimate => monitor_budget::Certainty::UnderEstimate,
-        },
-    );
+    let settlement = reservation.settle(spent, certainty);
     let charges = settlement.0.into_iter().zip(reserved);
     uses.extend(
         applied

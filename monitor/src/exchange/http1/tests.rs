@@ -5,6 +5,7 @@ mod framings;
 mod interim;
 mod limits;
 mod models;
+mod money;
 mod operations;
 mod signed;
 mod usage;

@@ -2,7 +2,6 @@
 
 use monitor_protocol::{CloseCode, RefusalReason, StreamEvent};
 
-use super::super::meter::Demand;
 use super::super::response::Reader;
 use super::super::{Exchange, Flow, Refusal};
 use super::{Output, Session};
@@ -116,16 +115,10 @@ impl Exchange {
         if !model.is_empty() {
             self.model = Some(ShortText::new(&model));
         }
-        let demand = Demand {
-            prompt_tokens: self.prompt_tokens,
-            streamed: true,
-            max_output_tokens: None,
-            choices: 1,
-        };
         let refused = self
             .check_known()
             .or_else(|| self.check_model(&model))
-            .or_else(|| self.reserve_unasked(&model, demand));
+            .or_else(|| self.reserve_unasked(&model));
         self.expect_messages();
         refused
     }
