@@ -191,6 +191,8 @@ fn exchange(ids: &ExchangeIds, workload: &Arc<Workload>, model: &str, at_ms: u64
         observed_actions: Default::default(),
         reason: None,
         policy: None,
+        owner: None,
+        api_key: None,
         findings: Vec::new(),
         budgets: Vec::new(),
         error: None,

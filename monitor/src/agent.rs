@@ -35,7 +35,7 @@ use monitor_budget::{Ledger, LedgerError, SystemClock};
 use crate::api::ApiError;
 use crate::config::Config;
 use crate::event::{ExchangeIds, Recorder, RecorderThread};
-use crate::exchange::Node;
+use crate::exchange::{FingerprintError, Fingerprints, Node};
 use crate::history::{History, HistoryThread};
 use crate::identity::{EvidenceOptions, Identity, PodNames, Whereabouts};
 use crate::intercept::{Distrust, Interceptor, Live, Workers};
@@ -91,6 +91,9 @@ pub enum AgentError {
     /// Certificates and keys.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The key of fingerprints.
+    #[error(transparent)]
+    Fingerprint(#[from] FingerprintError),
     /// The token ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -256,9 +259,15 @@ impl Agent {
         if let Some(cluster) = &config.cluster {
             cluster::join(&ledger, cluster)?;
         }
+        let shared_key = config
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.fingerprint_key_file.as_deref());
+        let fingerprints = Fingerprints::open(shared_key, &config.node.state_dir)?;
         let node = Arc::new(Node {
             policies: ArcSwap::from_pointee(policies),
             prices: ArcSwap::from_pointee(config.prices.table()),
+            fingerprints,
             ledger,
             recorder,
             ids: ExchangeIds::new(),

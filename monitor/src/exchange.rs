@@ -13,6 +13,7 @@
 mod cost;
 mod decode;
 pub(crate) mod fields;
+mod fingerprint;
 pub mod http1;
 pub mod http2;
 mod include_usage;
@@ -50,6 +51,7 @@ use meter::Spending;
 use pace::Pace;
 use response::Reader;
 
+pub use fingerprint::{Credentials, Fingerprint, FingerprintError, Fingerprints};
 pub use inspect::Job;
 pub(crate) use origin::host_of;
 pub use origin::{Node, Opened, Origin};
@@ -61,6 +63,9 @@ const DISCARD_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Methods whose requests have no body that means anything (RFC 9110, section 9.3).
 const BODILESS_METHODS: [&str; 5] = ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"];
+
+/// The catalog's name of the provider whose OpenAI API takes its key in a field of its own.
+const AZURE: &str = "azure";
 
 /// What a request's head says, from either version of HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +84,8 @@ pub struct RequestHeadView<'h> {
     pub signed: bool,
     /// An edit of the head would.
     pub signed_head: bool,
+    /// Where its API key is.
+    pub credentials: Credentials<'h>,
     /// Its length in bytes, where the head says it.
     pub length: Option<u64>,
     /// It asks for a WebSocket, and has no body of its own.
@@ -182,6 +189,8 @@ pub enum Outcome {
 pub struct Exchange {
     origin: Arc<Origin>,
     applied: Arc<Applied>,
+    /// The fingerprint of the API key it came with.
+    api_key: Option<Fingerprint>,
     workload: Option<Arc<Workload>>,
     attribution: Attribution,
     /// When it began, nanoseconds of `CLOCK_BOOTTIME`.
@@ -299,6 +308,10 @@ impl Exchange {
             origin: origin.clone(),
             workload,
             applied,
+            api_key: head
+                .credentials
+                .used(origin.opened.api, &*origin.opened.provider == AZURE, head.target)
+                .map(|credential| origin.node.fingerprints.of(credential)),
             attribution: origin.attribution_at(began_ns),
             began_ns,
             id: origin.node.ids.next(started_ms),
@@ -358,6 +371,7 @@ impl Exchange {
             body: BodyFields::default(),
             signed: false,
             signed_head: false,
+            credentials: Credentials::default(),
             length: None,
             websocket: false,
         };

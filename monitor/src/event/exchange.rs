@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::label::labels;
 use super::{ErrorClass, ExchangeId, LimitAction, Part, Reason, ShortText, Verdict};
+use crate::exchange::Fingerprint;
 use crate::identity::{Attribution, Workload};
 
 /// One request, its response and what Weir did, whole when it is made: a record is never amended.
@@ -70,6 +71,10 @@ pub struct Exchange {
     pub reason: Option<Reason>,
     /// The policy that decided.
     pub policy: Option<Arc<str>>,
+    /// Who answers for that policy, where the configuration says.
+    pub owner: Option<Arc<str>>,
+    /// The fingerprint of the API key that the request came with; `None` where it had none.
+    pub api_key: Option<Fingerprint>,
     /// What detectors found: how often, never what.
     pub findings: Vec<FindingCount>,
     /// The budgets that applied.

@@ -10,6 +10,7 @@ use super::{
     Audit, BudgetThreshold, BudgetUse, Bypass, Connection, Cost, Event, Exchange, FindingCount, OwnCount,
     TokenUsage,
 };
+use crate::exchange::Fingerprint;
 use crate::identity::AttributionReason;
 
 /// Appends the record of an event and a line feed.
@@ -66,6 +67,8 @@ pub(crate) struct ExchangeRecord<'a> {
     observed_actions: &'a [super::LimitAction],
     reason: Option<super::Reason>,
     policy: Option<&'a str>,
+    owner: Option<&'a str>,
+    api_key: Option<&'a str>,
     findings: &'a [FindingCount],
     budgets: Vec<BudgetRecord<'a>>,
     error: Option<super::ErrorClass>,
@@ -152,6 +155,8 @@ impl<'a> From<&'a Exchange> for ExchangeRecord<'a> {
             observed_actions: &exchange.observed_actions,
             reason: exchange.reason,
             policy: exchange.policy.as_deref(),
+            owner: exchange.owner.as_deref(),
+            api_key: exchange.api_key.as_ref().map(Fingerprint::as_str),
             findings: &exchange.findings,
             budgets: exchange.budgets.iter().map(BudgetRecord::from).collect(),
             error: exchange.error,
@@ -374,7 +379,7 @@ mod tests {
                 r#""modalities":{"input_audio":0,"input_image":12,"input_video":0,"output_audio":0,"output_image":0},"certainty":"exact"},"#,
                 r#""cost_micro_usd":194,"price_from":"2024-10-01","#,
                 r#""counted":{"input":120,"output":260},"verdict":"cut","observed":null,"requested_model":null,"clamped":null,"slowed":null,"actions":[],"observed_actions":[],"reason":"budget","#,
-                r#""policy":"billing-bots","findings":[{"detector":"pii.credit_card","part":"prompt","count":2}],"#,
+                r#""policy":"billing-bots","owner":"team-payments","api_key":"45c8e87031fdbc7f","findings":[{"detector":"pii.credit_card","part":"prompt","count":2}],"#,
                 r#""budgets":[{"key":"billing-bots/0/workload:/system.slice/bot.service","unit":"tokens","limit":200000,"#,
                 r#""reserved":600,"settled":420,"debt":0}],"error":null}"#,
                 "\n",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::exchange::Fingerprints;
 use crate::identity::{
     Ancestor, Attribution, AttributionReason, Container, ExeHash, Owner, Placement, Pod, Sha256, SpiffeId,
     SpiffeSource, Workload,
@@ -129,6 +130,8 @@ pub(crate) fn exchange() -> Exchange {
         observed_actions: Default::default(),
         reason: Some(Reason::Budget),
         policy: Some("billing-bots".into()),
+        owner: Some("team-payments".into()),
+        api_key: Some(Fingerprints::with_key(b"k").of(b"sk-1")),
         findings: vec![FindingCount {
             detector: "pii.credit_card",
             part: Part::Prompt,

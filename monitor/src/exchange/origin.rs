@@ -9,7 +9,7 @@ use monitor_budget::{Clock, Ledger, Prices};
 use monitor_protocol::{Api, Catalog};
 use parking_lot::Mutex;
 
-use super::include_usage;
+use super::{Fingerprints, include_usage};
 use crate::event::{Bypass, BypassReason, Connection, Event, ExchangeIds, Recorder, Transport};
 use crate::identity::{Attribution, Claim, Workload};
 use crate::policy::{Applied, Policies};
@@ -27,6 +27,8 @@ pub struct Node {
     pub ledger: Ledger,
     /// Where records go.
     pub recorder: Recorder,
+    /// Fingerprints of API keys.
+    pub fingerprints: Fingerprints,
     /// Identifiers of exchanges.
     pub ids: ExchangeIds,
     /// The time of records and budgets.

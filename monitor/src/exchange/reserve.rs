@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 use super::inspect::Redaction;
 use super::meter::{Demand, Spending, UNLIMITED_OUTPUT_TOKENS, is_free, leased};
 use super::rates::Rates;
-use super::{Exchange, Refusal};
+use super::{Exchange, Fingerprint, Refusal};
 use crate::config::{AtLimit, Reserve};
 use crate::event::{LimitAction, Reason, ShortText, Verdict};
 use crate::policy::{AppliedBudget, BudgetList, ExchangeBudgets, ExchangeFacts};
@@ -214,7 +214,7 @@ impl Exchange {
             provider: &self.origin.opened.provider,
             models: &models,
             operation: self.call.operation.name(),
-            api_key: None,
+            api_key: self.api_key.as_ref().map(Fingerprint::as_str),
         })
     }
 

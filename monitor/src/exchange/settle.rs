@@ -193,7 +193,12 @@ impl Exchange {
             actions: std::mem::take(&mut self.actions),
             observed_actions: std::mem::take(&mut self.observed_actions),
             reason: self.reason,
+            owner: self
+                .policy
+                .as_deref()
+                .and_then(|policy| self.applied.owner_of(policy)),
             policy: self.policy.take(),
+            api_key: self.api_key,
             findings: std::mem::take(&mut self.findings),
             budgets,
             error: self.error,

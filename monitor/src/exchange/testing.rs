@@ -9,7 +9,7 @@ use monitor_budget::{Ledger, ManualClock};
 use monitor_protocol::{Api, Catalog};
 
 use super::fields::Coding;
-use super::{Node, Opened, Origin};
+use super::{Fingerprints, Node, Opened, Origin};
 use crate::config::Policy;
 use crate::event::{Exchange, ExchangeIds, Recorder, RecorderThread};
 use crate::identity::{Attribution, ExeHash, Placement, Workload};
@@ -29,6 +29,7 @@ pub(crate) fn lab(policies: &[Policy]) -> Lab {
     let node = Node {
         policies: ArcSwap::from_pointee(Policies::compile(policies, "node-1").unwrap()),
         prices: ArcSwap::default(),
+        fingerprints: Fingerprints::with_key(b"a key of the laboratory's own"),
         ledger: Ledger::in_memory(clock.clone()),
         recorder,
         ids: ExchangeIds::new(),

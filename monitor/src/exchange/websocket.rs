@@ -28,7 +28,9 @@ use monitor_protocol::{
 use tokio::time::Instant;
 
 use super::fields::BodyFields;
-use super::{Decision, Exchange, Flow, Inspected, Job, Origin, Outcome, RequestHeadView};
+use super::{
+    Credentials, Decision, Exchange, Fingerprint, Flow, Inspected, Job, Origin, Outcome, RequestHeadView,
+};
 use crate::event::ShortText;
 use turn::Turn;
 
@@ -66,6 +68,8 @@ pub(super) struct Session {
     method: ShortText,
     path: ShortText,
     status: Option<u16>,
+    /// The handshake's.
+    api_key: Option<Fingerprint>,
     /// The model is that named last.
     call: Call,
     client: WebSocketDecoder,
@@ -88,6 +92,7 @@ impl Session {
             method: handshake.method.clone(),
             path: handshake.path.clone(),
             status: handshake.status,
+            api_key: handshake.api_key,
             call: handshake.call.clone(),
             client: WebSocketDecoder::with_limit(Sender::Client, origin.node.request_limit_bytes),
             server: WebSocketDecoder::with_limit(Sender::Server, MAX_MESSAGE_BYTES),
@@ -222,10 +227,13 @@ impl Session {
                     body: BodyFields::default(),
                     signed: false,
                     signed_head: false,
+                    credentials: Credentials::default(),
                     length: None,
                     websocket: true,
                 };
-                Exchange::new(&self.origin, &head, self.call.clone())
+                let mut exchange = Exchange::new(&self.origin, &head, self.call.clone());
+                exchange.api_key = self.api_key;
+                exchange
             }
         }
     }

@@ -8,6 +8,7 @@ use super::objects::{
 };
 use crate::event::workload::view;
 use crate::event::{BudgetUse, Cost, Exchange, FindingCount, LimitAction, OwnCount, Reason, Verdict};
+use crate::exchange::Fingerprint;
 use crate::identity::AttributionReason;
 
 const PROFILES: &[&str] = &["ai_operation", "container", "security_control"];
@@ -121,6 +122,9 @@ struct Unmapped<'a> {
     verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<Verdict>,
+    /// Who answers for the policy that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,7 +189,7 @@ impl<'a> From<&'a Exchange> for ApiActivity<'a> {
                 .map(|reason| reason.name())
                 .or_else(|| exchange.error.map(|error| error.name())),
             metadata: Metadata::new(PROFILES, Some(exchange.id)),
-            actor: Actor::new(workload),
+            actor: Actor::new(workload).with_credential(exchange.api_key.as_ref().map(Fingerprint::as_str)),
             api: Api {
                 operation: exchange.operation,
                 service: Service {
@@ -250,6 +254,7 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
         counted: exchange.counted,
         verdict: exchange.verdict,
         observed: exchange.observed,
+        owner: exchange.owner.as_deref(),
         requested_model: exchange.requested_model.as_ref().map(|model| model.as_str()),
         clamped: exchange.clamped,
         slowed: exchange.slowed,

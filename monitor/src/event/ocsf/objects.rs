@@ -68,6 +68,14 @@ pub(super) struct Actor<'a> {
 }
 
 impl<'a> Actor<'a> {
+    /// The same with what it proves itself by; an actor that is not known has none.
+    pub(super) fn with_credential(mut self, credential_uid: Option<&'a str>) -> Self {
+        if let Some(user) = &mut self.user {
+            user.credential_uid = credential_uid;
+        }
+        self
+    }
+
     pub(super) fn new(workload: Option<WorkloadView<'a>>) -> Self {
         match workload {
             Some(workload) => Self {
@@ -181,6 +189,9 @@ struct User<'a> {
     uid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    /// The fingerprint of the API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential_uid: Option<&'a str>,
 }
 
 impl<'a> User<'a> {
@@ -188,6 +199,7 @@ impl<'a> User<'a> {
         Self {
             uid: workload.uid.to_string(),
             name: workload.user,
+            credential_uid: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use httparse::{Header, Status};
 
+use crate::exchange::Credentials;
 use crate::exchange::fields::{BodyFields, HeadUsage};
 use crate::exchange::signature::Signature;
 
@@ -46,6 +47,8 @@ pub(super) struct RequestHead {
     pub signed: bool,
     /// An edit of the head would.
     pub signed_head: bool,
+    /// Where the fields of [`Credentials`] are.
+    pub credentials: [Option<Range<usize>>; 4],
     /// It asks for a WebSocket (RFC 6455, section 4.1) and has no body.
     pub websocket: bool,
     /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
@@ -130,6 +133,10 @@ pub(super) fn parse_request(input: &[u8]) -> Result<Option<RequestHead>, HeadErr
         body: fields.body,
         signed: fields.signature.covers_body(),
         signed_head: fields.signature.covers_head(),
+        credentials: fields
+            .credentials
+            .kept()
+            .map(|value| value.map(|value| range_in(input, value))),
         websocket: fields.websocket && method == "GET" && framing == Framing::None,
         expects_continue: fields.expects_continue && framing != Framing::None,
         close: fields.close || (request.version == Some(0) && !fields.keep_alive),
@@ -182,6 +189,7 @@ struct Fields<'h> {
     body: BodyFields,
     usage: HeadUsage,
     signature: Signature,
+    credentials: Credentials<'h>,
     expects_continue: bool,
     close: bool,
     keep_alive: bool,
@@ -194,6 +202,9 @@ impl<'h> Fields<'h> {
     fn read(headers: &[Header<'h>]) -> Result<Self, HeadError> {
         let mut fields = Self::default();
         for Header { name, value } in headers {
+            if let 7 | 9 | 13 | 14 = name.len() {
+                fields.credentials.field(name, value);
+            }
             // The length first: most fields are told apart without comparing a byte of the name.
             match name.len() {
                 // Of two, each reader could take another one (RFC 9112, section 3.2).

@@ -1,6 +1,7 @@
 //! Whole connections through the relay, without sockets: what leaves against what came, at every split.
 
 mod codings;
+mod credentials;
 mod framings;
 mod interim;
 mod limits;

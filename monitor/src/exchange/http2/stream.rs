@@ -20,8 +20,8 @@ use crate::exchange::fields::{BodyFields, HeadUsage};
 use crate::exchange::pieces::Pieces;
 use crate::exchange::signature::Signature;
 use crate::exchange::{
-    Decision, Exchange, Flow, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan, ResponsePlan,
-    WholeDecision,
+    Credentials, Decision, Exchange, Flow, Job, Origin, Outcome, Refusal, RequestHeadView, RequestPlan,
+    ResponsePlan, WholeDecision,
 };
 
 /// Why a stream ended before its response was whole.
@@ -59,6 +59,7 @@ pub(super) async fn exchange(
         body: body_fields(&parts.headers),
         signed: signature.covers_body(),
         signed_head: signature.covers_head(),
+        credentials: credentials_of(&parts.headers),
         length: length_of(&parts.headers, &body),
         websocket: parts
             .extensions
@@ -194,6 +195,16 @@ fn signature_of(headers: &HeaderMap, target: &str) -> Signature {
         }
     }
     signature
+}
+
+fn credentials_of(headers: &HeaderMap) -> Credentials<'_> {
+    let mut credentials = Credentials::default();
+    for name in Credentials::FIELDS {
+        if let Some(value) = headers.get(name) {
+            credentials.field(name, value.as_bytes());
+        }
+    }
+    credentials
 }
 
 fn length_of(headers: &HeaderMap, body: &RecvStream) -> Option<u64> {

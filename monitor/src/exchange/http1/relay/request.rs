@@ -5,7 +5,7 @@ use super::super::head::{self, Framing, HEAD_LIMIT_BYTES, HeadEdit, HeadError, R
 use super::{Admission, Collect, Collected, Relay, Request, framed_limit};
 use crate::exchange::websocket::Output;
 use crate::exchange::{
-    DISCARD_BYTES, Decision, Exchange, Inspected, Job, Outcome, RequestHeadView, RequestPlan,
+    Credentials, DISCARD_BYTES, Decision, Exchange, Inspected, Job, Outcome, RequestHeadView, RequestPlan,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -85,6 +85,7 @@ impl Relay {
             body: head.body,
             signed: head.signed,
             signed_head: head.signed_head,
+            credentials: Credentials::of(head.credentials.each_ref().map(|range| bytes.get(range.clone()?))),
             length,
             websocket: head.websocket,
         };
