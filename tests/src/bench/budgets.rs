@@ -96,11 +96,16 @@ pub(super) async fn measure(lab: &Lab) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let budget =
         |more: &str| format!("budgets: [{{limit: {LIMIT} tokens, window: 1h, per: workload{more}}}]");
-    let config = AgentConfig::new().policy("weir", "weir-*", &budget(""));
+    // The second reserves all that a stream may produce, and tells the provider so.
+    let config = AgentConfig::new()
+        .policy("weir", "weir-*", &budget(""))
+        .policy("weir-full", "weirfull-*", &budget(", reserve: full, clamp: true"));
     let mut agent = Agent::start(lab, "agent", config).await?;
     let trust = agent.trust(lab)?;
     for (number, _) in LOADS.iter().enumerate() {
-        rows.push(row(lab, &trust, number, "weir", &Way::Agent).await?);
+        for gateway in ["weir", "weir full"] {
+            rows.push(row(lab, &trust, number, gateway, &Way::Agent).await?);
+        }
     }
     agent.stop().await?;
     match Litellm::start(lab, LIMIT).await? {
