@@ -37,6 +37,9 @@ pub const MAX_API_CONNECTIONS: usize = 64;
 /// Records that a request gets when it does not say how many.
 pub const DEFAULT_LIMIT: usize = 100;
 
+/// Who answers for the policy of an account's key.
+pub type OwnerOf = Box<dyn Fn(&str) -> Option<Arc<str>> + Send + Sync>;
+
 /// The budget of an account's key.
 pub type BudgetOf = Box<dyn Fn(&str) -> Option<Budget> + Send + Sync>;
 
@@ -60,6 +63,8 @@ pub struct Sources {
     pub ledger: Ledger,
     /// The budget of an account's key as the policies have it now.
     pub budget_of: BudgetOf,
+    /// Who answers for the policy of an account's key.
+    pub owner_of: OwnerOf,
     /// What is known of a process, by its id and user.
     pub identify: Box<dyn Fn(u32, u32) -> Arc<Workload> + Send + Sync>,
     /// Takes the records of what is changed.

@@ -94,6 +94,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         .add_pods(move || for_pods.interceptor.pod_names.known())?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
     let (for_node, for_missing) = (parts.clone(), parts.clone());
+    let for_owners = parts.clone();
     let (for_budgets, for_peers) = (parts.clone(), parts.clone());
     let (live, ledger) = (
         parts.interceptor.live.clone(),
@@ -111,6 +112,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         identify: Box::new(move |pid, uid| for_peers.interceptor.identity.peer(pid, uid)),
         recorder: parts.interceptor.node.recorder.clone(),
         clock: parts.interceptor.node.clock.clone(),
+        owner_of: Box::new(move |key| for_owners.interceptor.node.policies.load().owner_of(key).cloned()),
         budget_of: Box::new(move |key| for_budgets.interceptor.node.policies.load().budget_of(key)),
     })
 }

@@ -73,7 +73,13 @@ async fn list(State(sources): State<Arc<Sources>>, query: Parameters<Chosen>) ->
     let mut accounts = sources.ledger.snapshot();
     accounts.retain(wanted);
     accounts.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    let budgets: Vec<_> = accounts.into_iter().map(Account::from).collect();
+    let budgets: Vec<_> = accounts
+        .into_iter()
+        .map(|account| {
+            let owner = (sources.owner_of)(&account.key);
+            Account::from(account).of(owner)
+        })
+        .collect();
     Ok(Json(json!({"budgets": budgets})).into_response())
 }
 
@@ -117,7 +123,7 @@ async fn one(
     };
     let definition = definition.as_ref().map(Definition::from);
     Ok(Json(Described {
-        account,
+        account: account.of((sources.owner_of)(&key)),
         opened,
         definition,
     })

@@ -91,6 +91,7 @@ impl Fixture {
             }),
             recorder: recorder.clone(),
             clock: clock.clone(),
+            owner_of: Box::new(|key| key.starts_with("billing-bots/").then(|| "team-payments".into())),
             budget_of: Box::new(|key| {
                 let rest = key.strip_prefix("billing-bots/0/workload:/")?;
                 (!rest.is_empty()).then(|| Budget::tokens(key, 1_000, 3_600_000))

@@ -97,9 +97,11 @@ pub(super) async fn measure(lab: &Lab) -> Result<Vec<Row>> {
     let budget =
         |more: &str| format!("budgets: [{{limit: {LIMIT} tokens, window: 1h, per: workload{more}}}]");
     // The second reserves all that a stream may produce, and tells the provider so.
-    let config = AgentConfig::new()
-        .policy("weir", "weir-*", &budget(""))
-        .policy("weir-full", "weirfull-*", &budget(", reserve: full, clamp: true"));
+    let config = AgentConfig::new().policy("weir", "weir-*", &budget("")).policy(
+        "weir-full",
+        "weirfull-*",
+        &budget(", reserve: full, clamp: true"),
+    );
     let mut agent = Agent::start(lab, "agent", config).await?;
     let trust = agent.trust(lab)?;
     for (number, _) in LOADS.iter().enumerate() {

@@ -12,6 +12,8 @@ use crate::event::native::rfc3339;
 pub(super) struct Account {
     key: Arc<str>,
     policy: String,
+    /// Who answers for that policy, where the configuration says.
+    owner: Option<Arc<str>>,
     unit: &'static str,
     /// In force.
     limit: u64,
@@ -51,11 +53,19 @@ pub(super) struct Definition {
     scope: &'static str,
 }
 
+impl Account {
+    /// The same with who answers for its policy.
+    pub(super) fn of(self, owner: Option<Arc<str>>) -> Self {
+        Self { owner, ..self }
+    }
+}
+
 impl From<AccountState> for Account {
     fn from(account: AccountState) -> Self {
         let taken = taken(&account);
         Self {
             policy: policy(&account.key).to_owned(),
+            owner: None,
             key: account.key,
             unit: account.unit.name(),
             limit: account.limit,
@@ -82,6 +92,7 @@ impl From<&Budget> for Account {
         Self {
             key: budget.key.clone(),
             policy: policy(&budget.key).to_owned(),
+            owner: None,
             unit: budget.unit.name(),
             limit: budget.limit,
             defined_limit: budget.limit,

@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &ListBudgets, out: &mut impl Write) -> Result<(), C
         wide_right("PEAK", |row| figure(row, "/peak_outstanding")),
         wide_right("OPEN", |row| thousands(number(row, "/open_reservations"))),
         wide("NEXT FREE", |row| text(row, "/next_free")),
+        wide("OWNER", |row| text(row, "/owner")),
         wide("OVERRIDE UNTIL", |row| text(row, "/override_until")),
     ];
     let records = list(&answer, "budgets");

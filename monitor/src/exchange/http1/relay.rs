@@ -65,6 +65,10 @@ pub(super) struct Relay {
     pub(super) admission: Admission,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for a connection, and most requests are collected"
+)]
 enum Request {
     /// The next head.
     Head,
