@@ -1,14 +1,22 @@
-//! Limits of requests and of concurrency, and whose a limit is.
+//! Limits of requests, of concurrency and of money, and whose a limit is.
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::account::Account;
 use crate::client::sdk_load::{End, Load, Made, Sdk};
 use crate::lab::agent::AgentConfig;
+use crate::screen;
 use crate::suite::runner::Test;
 use crate::suite::stage::Stage;
+
+/// Price of gpt-4o-mini in micro-USD per million tokens, input and output: OpenAI's price list, written down here by hand.
+const MINI_INPUT: u64 = 150_000;
+const MINI_OUTPUT: u64 = 600_000;
+
+/// The limit of `money-*`, in micro-USD.
+const MONEY: u64 = 2_000;
 
 /// The limit of the budgets of tokens.
 const TOKENS: u64 = 500;
@@ -17,7 +25,9 @@ pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::new("units::requests", requests),
         Test::new("units::concurrency", concurrency),
+        Test::new("units::money", money),
         Test::new("units::each_model_has_its_own", per_model),
+        Test::new("units::each_api_key_has_its_own", per_api_key),
         Test::new("units::all_budgets_or_none", together),
         Test::new("units::an_observed_budget_refuses_nobody", observed),
     ]
@@ -28,7 +38,9 @@ pub(super) fn policies(config: AgentConfig) -> AgentConfig {
     config
         .policy("requests", "requests", "budgets: [{limit: 7 requests, window: 1h}]")
         .policy("concurrent", "concurrent-*", "budgets: [{limit: 4 concurrent}]")
+        .policy("money", "money", "budgets: [{limit: 0.002 USD, window: day, reserve: full}]")
         .policy("models", "per-model-*", &format!("budgets: [{{{tokens}, per: model}}]"))
+        .policy("keys", "per-key-*", &format!("budgets: [{{{tokens}, per: api_key}}]"))
         .policy(
             "together",
             "together",
@@ -80,6 +92,39 @@ async fn concurrency(stage: Arc<Stage>) -> Result<()> {
     Ok(())
 }
 
+async fn money(stage: Arc<Stage>) -> Result<()> {
+    let made = made(&stage, "money", 200, &[]).await?;
+    let bill = stage.lab.log.bill("(money ");
+    let cost = (bill.input * MINI_INPUT + bill.output * MINI_OUTPUT).div_ceil(1_000_000);
+    let account = Account::at_rest(&*stage.agent().await, "/money")
+        .await
+        .with_context(|| format!("{} of 200 were answered", made.count(End::Whole)))?;
+    screen::line(&format!(
+        "    money: limit {MONEY} micro-USD, billed {cost}, settled {}, owed {}; {} whole, {} refused",
+        account.settled,
+        account.debt,
+        made.count(End::Whole),
+        made.count(End::Refused)
+    ));
+    account.check()?;
+    ensure!(
+        cost <= MONEY && account.limit == MONEY && made.count(End::Refused) > 0,
+        "{cost} micro-USD are billed of {MONEY}: {account:?}"
+    );
+    // Each exchange is charged in whole micro-USD, rounded up.
+    let charged = account.charged();
+    ensure!(
+        charged >= cost && charged <= cost + bill.requests,
+        "{charged} micro-USD were charged, {cost} are billed"
+    );
+    // Most of the money could be spent: what a call may cost at most is a small part of it.
+    ensure!(
+        cost > MONEY / 2,
+        "only {cost} of {MONEY} micro-USD could be spent"
+    );
+    Ok(())
+}
+
 async fn per_model(stage: Arc<Stage>) -> Result<()> {
     for model in ["gpt-4o-mini", "gpt-4o"] {
         let name = format!("per-model-{model}");
@@ -87,8 +132,32 @@ async fn per_model(stage: Arc<Stage>) -> Result<()> {
         own_limit(&stage, &name, &made)?;
     }
     // Another workload meets what the first two have spent.
-    let made = made(&stage, "per-model-late", 20, &[]).await?;
-    shared(&made)
+    let made = made(&stage, "per-model-late", 5, &[]).await?;
+    shared(&made)?;
+    Ok(())
+}
+
+async fn per_api_key(stage: Arc<Stage>) -> Result<()> {
+    for key in ["sk-lab-first-1111", "sk-lab-second-2222"] {
+        let name = format!("per-key-{key}");
+        let made = made(&stage, &name, 20, &["--key", key]).await?;
+        own_limit(&stage, &name, &made)?;
+    }
+    let made = made(&stage, "per-key-late", 5, &["--key", "sk-lab-first-1111"]).await?;
+    shared(&made)?;
+    // Neither the accounts nor the records name a key.
+    let agent = stage.agent().await;
+    let told = [
+        agent.get("/v1/budgets").await?.to_string(),
+        format!("{:?}", agent.records().holding("per-key-")?),
+    ];
+    ensure!(
+        !told
+            .iter()
+            .any(|told| told.contains("1111") || told.contains("2222")),
+        "an API key is told"
+    );
+    Ok(())
 }
 
 /// What the first workload left has room for one call at most; a budget of its own would have room for five.
