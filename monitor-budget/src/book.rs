@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::RandomState;
+
 use crate::account::Account;
 use crate::budget::Budget;
 use crate::clock::Moment;
@@ -33,7 +35,8 @@ pub(crate) struct BookSlot {
 pub(crate) struct Book {
     slots: Vec<BookSlot>,
     free: Vec<SlotNumber>,
-    by_key: HashMap<Arc<str>, SlotNumber>,
+    /// Workloads choose parts of keys, such as names of models: the hash is seeded at random.
+    by_key: HashMap<Arc<str>, SlotNumber, RandomState>,
     dirty: Vec<SlotNumber>,
     sweep_from: usize,
 }

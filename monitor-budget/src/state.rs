@@ -103,23 +103,28 @@ impl State {
         }
         let mut missing = 0;
         let mut denied: Option<Denied> = None;
+        // Each key is looked up once: with many accounts that is much of what a reservation costs.
+        let mut found: SmallVec<[(&Budget, Option<SlotNumber>); 4]> = SmallVec::new();
         for budget in each_key_once(budgets) {
             let amount = budget.unit.of(spend);
-            let refusal = match self.book.find(&budget.key) {
+            let mut slot = self.book.find(&budget.key);
+            let refusal = match slot {
                 Some(slot) => {
                     self.define(slot, budget, now);
                     self.refusal(slot, amount, now)
                 }
                 // Nothing is leased yet: the account is there so that something will be.
                 None if budget.scope != Scope::Node && self.book.room() > 0 => {
-                    let slot = self.open(budget, now);
-                    self.refusal(slot, amount, now)
+                    let opened = self.open(budget, now);
+                    slot = Some(opened);
+                    self.refusal(opened, amount, now)
                 }
                 None => {
                     missing += 1;
                     (amount > budget.limit()).then(|| refusal(&Account::new(budget, now), amount, now))
                 }
             };
+            found.push((budget, slot));
             denied = longer_wait(denied, refusal);
         }
         if let Some(denied) = denied {
@@ -127,6 +132,10 @@ impl State {
         }
         if missing > self.book.room() {
             self.forget_idle(now);
+            // Those of this request may be among the dropped.
+            for (budget, slot) in &mut found {
+                *slot = self.book.find(&budget.key);
+            }
         }
         if missing > self.book.room() {
             let without = budgets
@@ -137,11 +146,8 @@ impl State {
             });
         }
         let mut holds = Holds::new();
-        for budget in each_key_once(budgets) {
-            let slot = self
-                .book
-                .find(&budget.key)
-                .unwrap_or_else(|| self.open(budget, now));
+        for (budget, slot) in found {
+            let slot = slot.unwrap_or_else(|| self.open(budget, now));
             let held = budget.unit.of(spend);
             if let Some(account) = self.book.account_mut(slot) {
                 account.open_reservation(held);
