@@ -216,7 +216,7 @@ fn start(dir: &Path) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     again.checkpoint()?;
     println!(
-        "start with {} accounts and {} records ({:.0} MB): serving after {opened:?}, the next checkpoint takes {:?}",
+        "start with {} accounts and {} records ({:.0} MB): serving, the first checkpoint included, after {opened:?}, the next checkpoint takes {:?}",
         again.health().accounts,
         again.recovery().records_replayed,
         written as f64 / 1e6,
