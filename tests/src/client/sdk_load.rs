@@ -2,15 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Output;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::lab::Lab;
-use crate::lab::workload::{Launch, Workload};
+use crate::lab::workload::{Launch, Truth};
 use crate::provider;
 use crate::suite::{clients, shown};
 
@@ -80,9 +82,14 @@ impl Load {
         }
         let launch = if self.outside { launch.outside() } else { launch };
         let workload = launch.start(lab).await?;
+        let pid = i32::try_from(workload.truth.pid)?;
+        // Read as it prints: a pipe that nobody reads is full after some hundred reports, and the load stands still.
+        let mut finish = JoinSet::new();
+        finish.spawn(workload.finish());
         Ok(Running {
             tag: self.tag,
-            workload,
+            pid: Pid::from_raw(pid),
+            finish,
         })
     }
 
@@ -97,20 +104,21 @@ impl Load {
 /// A load that runs.
 pub(crate) struct Running {
     tag: String,
-    workload: Workload,
+    pid: Pid,
+    finish: JoinSet<Result<(Truth, Output)>>,
 }
 
 impl Running {
     /// Tells one that repeats until it is told to make no further calls, and waits for its end.
     pub(crate) async fn stop(self) -> Result<Made> {
-        let pid = i32::try_from(self.workload.truth.pid)?;
-        kill(Pid::from_raw(pid), Signal::SIGTERM).context("telling the load to stop")?;
+        kill(self.pid, Signal::SIGTERM).context("telling the load to stop")?;
         self.finish().await
     }
 
     /// Waits for its end.
-    pub(crate) async fn finish(self) -> Result<Made> {
-        let (_, output) = self.workload.finish().await?;
+    pub(crate) async fn finish(mut self) -> Result<Made> {
+        let finished = self.finish.join_next().await.context("no load")?;
+        let (_, output) = finished??;
         ensure!(output.status.success(), "{}: {}", self.tag, shown(&output));
         let calls = String::from_utf8(output.stdout)?
             .lines()
