@@ -18,6 +18,7 @@ pub(crate) mod dns;
 pub(crate) mod entry;
 pub(crate) mod netns;
 mod pins;
+pub(crate) mod redis;
 pub(crate) mod slot;
 pub(crate) mod wall_clock;
 pub(crate) mod workload;

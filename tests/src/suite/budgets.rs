@@ -2,6 +2,7 @@
 
 mod account;
 mod actions;
+mod cluster;
 mod crash;
 mod exact;
 mod units;
@@ -28,6 +29,7 @@ fn tests() -> Vec<Test> {
         units::tests(),
         actions::tests(),
         crash::tests(),
+        cluster::tests(),
     ];
     groups.into_iter().flatten().collect()
 }
