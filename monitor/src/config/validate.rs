@@ -90,21 +90,7 @@ fn node_name(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> Stri
         let name = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
         return name.trim_end().to_owned();
     };
-    let fits = (1..=MAX_HOST_BYTES).contains(&spec.value.len())
-        && spec
-            .value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if !fits {
-        problems.add(
-            spec.referenced,
-            format_args!(
-                "`{}` is not a node's name; use 1 to {MAX_HOST_BYTES} letters, digits, `-`, `_` or `.`",
-                shown(&spec.value)
-            ),
-        );
-    }
-    spec.value
+    name_within(spec, "node", MAX_HOST_BYTES, problems).unwrap_or_default()
 }
 
 fn drain(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> u64 {
@@ -531,7 +517,16 @@ pub(super) fn globs(list: OneOrMany, empty: &str, problems: &mut Problems<'_>) -
 
 /// A name that records and labels can carry.
 pub(super) fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_>) -> Option<String> {
-    let fits = (1..=MAX_NAME_BYTES).contains(&spec.value.len())
+    name_within(spec, what, MAX_NAME_BYTES, problems)
+}
+
+fn name_within(
+    spec: Spanned<String>,
+    what: &str,
+    most_bytes: usize,
+    problems: &mut Problems<'_>,
+) -> Option<String> {
+    let fits = (1..=most_bytes).contains(&spec.value.len())
         && spec
             .value
             .bytes()
@@ -540,7 +535,7 @@ pub(super) fn name(spec: Spanned<String>, what: &str, problems: &mut Problems<'_
         problems.add(
             spec.referenced,
             format_args!(
-                "`{}` is not a {what} name; use 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_` or `.`",
+                "`{}` is not a {what} name; use 1 to {most_bytes} letters, digits, `-`, `_` or `.`",
                 shown(&spec.value)
             ),
         );

@@ -154,39 +154,27 @@ impl Dictionary {
                 )
                 .optional()?,
         };
-        let entry = match found {
-            Some(entry) if entry.last_day >= day => entry,
-            Some(entry) => {
-                touch(transaction, "workload", entry.id, day)?;
-                Entry {
-                    last_day: day,
-                    ..entry
-                }
-            }
-            None if !make => return Ok(None),
-            None => {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO workload (cgroup, exe, uid, container, user, unit, namespace, pod, service_account, \
-                         last_day) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                    )?
-                    .execute(params![
-                        asker.cgroup,
-                        asker.exe,
-                        asker.uid,
-                        asker.container,
-                        asker.user,
-                        asker.unit,
-                        asker.namespace,
-                        asker.pod,
-                        asker.service_account,
-                        day
-                    ])?;
-                Entry {
-                    id: transaction.last_insert_rowid(),
-                    last_day: day,
-                }
-            }
+        let insert = || {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO workload (cgroup, exe, uid, container, user, unit, namespace, pod, service_account, \
+                     last_day) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )?
+                .execute(params![
+                    asker.cgroup,
+                    asker.exe,
+                    asker.uid,
+                    asker.container,
+                    asker.user,
+                    asker.unit,
+                    asker.namespace,
+                    asker.pod,
+                    asker.service_account,
+                    day
+                ])
+        };
+        let Some(entry) = used(transaction, "workload", found, day, make.then_some(insert))? else {
+            return Ok(None);
         };
         if cached.is_none_or(|cached| cached.last_day != entry.last_day) {
             self.askers.insert(asker.clone(), entry);
@@ -212,27 +200,15 @@ impl Dictionary {
                 .query_row(params![asked.model, asked.provider, asked.operation], entry)
                 .optional()?,
         };
-        let entry = match found {
-            Some(entry) if entry.last_day >= day => entry,
-            Some(entry) => {
-                touch(transaction, "model", entry.id, day)?;
-                Entry {
-                    last_day: day,
-                    ..entry
-                }
-            }
-            None if !make => return Ok(None),
-            None => {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO model (model, provider, operation, last_day) VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![asked.model, asked.provider, asked.operation, day])?;
-                Entry {
-                    id: transaction.last_insert_rowid(),
-                    last_day: day,
-                }
-            }
+        let insert = || {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO model (model, provider, operation, last_day) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![asked.model, asked.provider, asked.operation, day])
+        };
+        let Some(entry) = used(transaction, "model", found, day, make.then_some(insert))? else {
+            return Ok(None);
         };
         if cached.is_none_or(|cached| cached.last_day != entry.last_day) {
             self.asked.insert(asked.clone(), entry);
@@ -246,6 +222,29 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
         id: row.get(0)?,
         last_day: row.get(1)?,
     })
+}
+
+/// What was found, or what `insert` makes where there is nothing, noted as used on `day`; `None` where nothing is to be made.
+fn used(
+    transaction: &Transaction<'_>,
+    table: &str,
+    found: Option<Entry>,
+    day: Seconds,
+    insert: Option<impl FnOnce() -> rusqlite::Result<usize>>,
+) -> rusqlite::Result<Option<Entry>> {
+    let id = match (found, insert) {
+        (Some(entry), _) if entry.last_day >= day => return Ok(Some(entry)),
+        (Some(entry), _) => {
+            touch(transaction, table, entry.id, day)?;
+            entry.id
+        }
+        (None, None) => return Ok(None),
+        (None, Some(insert)) => {
+            insert()?;
+            transaction.last_insert_rowid()
+        }
+    };
+    Ok(Some(Entry { id, last_day: day }))
 }
 
 fn touch(transaction: &Transaction<'_>, table: &str, id: i64, day: Seconds) -> rusqlite::Result<()> {
