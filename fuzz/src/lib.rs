@@ -3,6 +3,7 @@
 //! The first bytes of an input choose what the rest is given to (`monitor_fuzz_seeds`), so that one corpus serves all operations.
 
 pub mod bodies;
+pub mod content;
 pub mod edits;
 pub mod event_stream;
 pub mod events;

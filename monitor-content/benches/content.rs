@@ -1,11 +1,12 @@
-//! What scanning and counting cost: `cargo bench -p monitor-content`. Prints a table; takes some seconds.
+//! What scanning and counting cost: `cargo bench -p monitor-content [-- memory | scans | windows | tokens]`. Prints tables;
+//! takes some minutes.
 
 use std::hint::black_box;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use monitor_content::{Detectors, Encoding, MAX_HOLD_BYTES, Meter, Vocabulary, Window};
+use monitor_content::{Detectors, Encoding, MAX_HOLD_BYTES, MAX_LAYERS, Meter, Vocabulary, Window};
 
 const ENGLISH: &str = "The weir measures and regulates the stream, and nobody upstream has to change anything for it; \
 that was the idea in 2024 (and it still is). \"It's not a dam,\" she said, \"so don't ask it to hold the water.\"\n";
@@ -14,10 +15,21 @@ const JSON: &str = "{\"id\":\"chatcmpl-123\",\"created\":1694268190,\"choices\":
 
 fn main() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    memory(&mut out)?;
-    scans(&mut out)?;
-    windows(&mut out)?;
-    tokens(&mut out)
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let wanted = |table: &str| chosen.is_empty() || chosen.iter().any(|name| name == table);
+    if wanted("memory") {
+        memory(&mut out)?;
+    }
+    if wanted("scans") {
+        scans(&mut out)?;
+    }
+    if wanted("windows") {
+        windows(&mut out)?;
+    }
+    if wanted("tokens") {
+        tokens(&mut out)?;
+    }
+    Ok(())
 }
 
 /// Seconds of the fastest of several runs.
@@ -74,50 +86,145 @@ fn megabyte(unit: &str) -> String {
     unit.repeat((1 << 20) / unit.len())
 }
 
-fn texts() -> Vec<(&'static str, String)> {
+/// Ordinary text, without findings but for the last two, and text in other scripts.
+fn ordinary() -> Vec<(&'static str, String)> {
     let code = include_str!("../src/window.rs");
     vec![
         ("English", megabyte(ENGLISH)),
         ("JSON", megabyte(JSON)),
         ("code", megabyte(code)),
-        ("all 4", megabyte("4")),
-        ("all 4111_", megabyte("4111 ")),
-        ("all @", megabyte("@")),
-        ("all a@b.", megabyte("a@b.")),
-        ("all sk-", megabyte("sk-")),
-        ("all eyJhbGciOi.", megabyte("eyJhbGciOi.")),
-        ("all BEGIN", megabyte("-----BEGIN ")),
-        ("all AB=SK=", megabyte("ABSK=")),
+        (
+            "Russian",
+            megabyte("Съешь ещё этих мягких французских булок, да выпей чаю. Он с ней, а она о нас. "),
+        ),
+        (
+            "Chinese",
+            megabyte("你好，世界。今天天气很好，我们去公园散步吧！这是一个没有空格的句子。"),
+        ),
         ("cards", megabyte("4111 1111 1111 1111 ")),
+        (
+            "base64",
+            megabyte("VGhlIHdlaXIgbWVhc3VyZXMgYW5kIHJlZ3VsYXRlcyB0aGUgc3RyZWFtLCBzaGUgc2FpZC4g\n"),
+        ),
     ]
 }
 
+/// What is repeated, a megabyte of it, to make each step of a detector as dear as can be.
+const HOSTILE: [&str; 29] = [
+    "a",
+    " ",
+    ".",
+    "@",
+    "4",
+    "-",
+    "/",
+    "\n",
+    "eyJ",
+    "4111 ",
+    "99 ",
+    "a@b.",
+    "sk-",
+    "http://",
+    "a://u:p",
+    "AB 12 ",
+    "1.",
+    "1-",
+    "a:",
+    "AB=SK=",
+    "-----BEGIN ",
+    "eyJhbGciOi.",
+    "password=",
+    "redis://u:",
+    "heroku a1b2 ",
+    "ssn 111222333 ",
+    "how to make a bomb ",
+    "а",
+    "4\u{200b}",
+];
+
+fn texts() -> Vec<(&'static str, String)> {
+    let mut texts = ordinary();
+    texts.extend(HOSTILE.map(|unit| (unit, megabyte(unit))));
+    texts
+}
+
+/// `text` in base64, as often as detectors read it and once more.
+fn deep_base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    (0..=MAX_LAYERS).fold(text.to_owned(), |text, _| {
+        let mut out = String::new();
+        for group in text.as_bytes().chunks(3) {
+            let bits = group
+                .iter()
+                .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+            let bits = bits << (8 * (3 - group.len()));
+            for at in 0..=group.len() {
+                out.push(char::from(ALPHABET[bits >> (18 - 6 * at) & 63]));
+            }
+        }
+        out
+    })
+}
+
+/// Seconds of one scan, and what it finds.
+fn scan(detectors: &Detectors, text: &str) -> (f64, usize) {
+    let mut found = Vec::new();
+    let seconds = best(|| {
+        found.clear();
+        _ = black_box(detectors.scan(black_box(text), &mut found));
+    });
+    (seconds, found.len())
+}
+
 fn scans(out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "\nscan, MB/s             {:>8} {:>8} {:>8} {:>8}",
-        "card", "email", "secret", "all"
-    )?;
-    for (name, text) in texts() {
-        write!(out, "{name:<22}")?;
-        for pattern in ["pii.credit_card", "pii.email", "secret.*", "*"] {
-            let Ok(detectors) = Detectors::compile(&[pattern]) else {
-                continue;
-            };
-            let mut found = Vec::new();
-            let seconds = best(|| {
-                found.clear();
-                detectors.scan(black_box(&text), &mut found);
-            });
+    let compile = |patterns: &[&str]| Detectors::compile(patterns).map_err(std::io::Error::other);
+    let sets = [
+        ("card", compile(&["pii.credit_card"])?),
+        ("email", compile(&["pii.email"])?),
+        ("ids", compile(&["pii.national_id.*"])?),
+        ("pii", compile(&["pii.*"])?),
+        ("secret", compile(&["secret.*"])?),
+        ("topic", compile(&["topic.*"])?),
+        ("pii+sec", compile(&["pii.*", "secret.*"])?),
+        ("all", compile(&["*"])?),
+    ];
+    write!(out, "\nscan, MB/s            ")?;
+    for (name, _) in &sets {
+        write!(out, " {name:>8}")?;
+    }
+    writeln!(out)?;
+    for (name, text) in ordinary() {
+        write!(out, "{:<22}", format!("{name:?}"))?;
+        for (_, detectors) in &sets {
+            let (seconds, _) = scan(detectors, &text);
             write!(out, " {:>8.0}", text.len() as f64 / 1e6 / seconds)?;
         }
         writeln!(out)?;
     }
-    if let Ok(detectors) = Detectors::compile(&["*"]) {
-        let prompt = &ENGLISH.repeat(2)[..300];
-        let mut found = Vec::new();
-        let seconds = best(|| (0..1000).for_each(|_| detectors.scan(black_box(prompt), &mut found))) / 1000.0;
-        writeln!(out, "scan of a 300-byte prompt, all: {:.0} ns", seconds * 1e9)?;
+    let all = compile(&["*"])?;
+    for bytes in [300, 4096] {
+        let prompt = &ENGLISH.repeat(20)[..bytes];
+        let (seconds, _) = scan(&all, prompt);
+        writeln!(out, "scan of a {bytes}-byte prompt, all: {:.1} µs", seconds * 1e6)?;
+    }
+    writeln!(
+        out,
+        "\nscan of hostile text, all: MB/s of 1 MB, seconds of 2 MB by those of 1 MB, findings"
+    )?;
+    let mut hostile: Vec<(&str, String)> = HOSTILE.map(|unit| (unit, megabyte(unit))).to_vec();
+    let deep = deep_base64(&ENGLISH.repeat(1200));
+    hostile.push(("deep base64", deep));
+    hostile.push(("a million findings", "a@b.co ".repeat(1_000_000)));
+    for (name, text) in &hostile {
+        let (one, findings) = scan(&all, text);
+        let (two, _) = scan(&all, &text.repeat(2));
+        let rate = text.len() as f64 / 1e6 / one;
+        writeln!(
+            out,
+            "{:<22} {rate:>8.0} {:>8.2} {findings:>8}",
+            format!("{name:?}"),
+            two / one
+        )?;
     }
     Ok(())
 }
@@ -143,7 +250,7 @@ fn windows(out: &mut impl Write) -> std::io::Result<()> {
         "1 B", "5 B", "50 B"
     )?;
     for (name, text) in texts() {
-        write!(out, "{name:<22}")?;
+        write!(out, "{:<22}", format!("{name:?}"))?;
         let text = &text[..text.floor_char_boundary(100_000)];
         for length in [1, 5, 50] {
             let deltas = deltas(text, length);

@@ -54,3 +54,36 @@ pub(crate) fn ends_escape(text: &[u8], at: usize) -> bool {
         _ => false,
     }
 }
+
+/// Where the character that `at` lies in begins.
+pub(crate) fn char_start(text: &[u8], at: usize) -> usize {
+    (at.saturating_sub(3)..=at)
+        .rev()
+        .find(|at| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80))
+        .unwrap_or(at)
+}
+
+/// `at`, or where the character that it lies in ends.
+pub(crate) fn char_end(text: &[u8], at: usize) -> usize {
+    (at..at + 4)
+        .find(|at| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80))
+        .unwrap_or(at)
+}
+
+/// The letter at `at` and its length in bytes. Vowel signs of Indian scripts are among them.
+pub(crate) fn letter(text: &[u8], at: usize) -> Option<(char, usize)> {
+    let first = *text.get(at)?;
+    if first < 0x80 {
+        return first.is_ascii_alphabetic().then_some((char::from(first), 1));
+    }
+    let bytes = text.get(at..(at + 4).min(text.len()))?;
+    let character = bytes.utf8_chunks().next()?.valid().chars().next()?;
+    let indian = ('\u{900}'..='\u{DFF}').contains(&character);
+    (character.is_alphabetic() || indian).then_some((character, character.len_utf8()))
+}
+
+/// The letter that ends at `at`.
+pub(crate) fn letter_before(text: &[u8], at: usize) -> Option<char> {
+    let start = char_start(text, at.checked_sub(1)?);
+    letter(text, start).map(|(character, _)| character)
+}

@@ -1,5 +1,7 @@
 //! One place in a text that a detector claims.
 
+use std::ops::Range;
+
 /// A span of text claimed by one detector. It never carries the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finding {
@@ -11,7 +13,10 @@ pub struct Finding {
     pub end: usize,
     /// How sure the rule is, 0 to 100. It depends on the rule and what its validator could check.
     pub confidence_percent: u8,
-    /// The span goes on with the finding reported just before it, which ends where this one starts.
+    /// What the rule saw, in one fixed phrase: `issuer range, length and Luhn check digit`.
+    pub explanation: &'static str,
+    /// The span goes on with the finding reported just before it, which ends where this one starts, but for characters
+    /// nobody sees.
     ///
     /// Only a [`Window`](crate::Window) reports this, for a secret longer than it may hold: the rest of the
     /// secret is neither a new finding nor worth a second placeholder.
@@ -19,10 +24,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn shifted(self, offset: usize) -> Self {
+    /// The same at another place.
+    pub(crate) fn at(self, span: Range<usize>) -> Self {
         Self {
-            start: self.start + offset,
-            end: self.end + offset,
+            start: span.start,
+            end: span.end,
             ..self
         }
     }
@@ -39,8 +45,8 @@ pub(crate) enum Ahead {
     Cut,
 }
 
-/// Puts findings in order and makes them disjoint: the one that starts first (then the longest) keeps its
-/// span, what reaches beyond it keeps its remainder, so that no claimed byte is lost.
+/// Puts findings in order and makes them disjoint: the one that starts first (then the longest, then the
+/// surest) keeps its span, what reaches beyond it keeps its remainder, so that no claimed byte is lost.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Merge {
     /// Offset after the last byte that is already claimed or released.
@@ -49,9 +55,10 @@ pub(crate) struct Merge {
 }
 
 impl Merge {
-    /// What to sort findings by.
-    pub(crate) fn rank(finding: &Finding) -> (usize, usize, &'static str) {
-        (finding.start, usize::MAX - finding.end, finding.detector)
+    /// What to sort findings by: of two that claim the same span the surer one comes first.
+    pub(crate) fn rank(finding: &Finding) -> (usize, usize, u8, &'static str) {
+        let doubt = u8::MAX - finding.confidence_percent;
+        (finding.start, usize::MAX - finding.end, doubt, finding.detector)
     }
 
     /// Admits the next finding in order; `None` when all of it is claimed already.
@@ -60,7 +67,9 @@ impl Merge {
             return None;
         }
         let start = finding.start.max(self.floor);
-        let continued = finding.continued && self.last == Some((finding.detector, start));
+        // Where a secret was cut, characters that are dropped may lie between its pieces.
+        let goes_on = |(detector, end)| detector == finding.detector && end <= start;
+        let continued = finding.continued && self.last.is_some_and(goes_on);
         self.floor = finding.end;
         self.last = Some((finding.detector, finding.end));
         Some(Finding {

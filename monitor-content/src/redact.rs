@@ -27,14 +27,14 @@ pub fn redact(text: &str, findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Detectors;
+    use crate::{Detectors, Scanned};
 
     #[test]
     fn replaces_each_finding_once() {
         let detectors = Detectors::compile(&["pii.*"]).unwrap();
         let text = "Pay with 4111 1111 1111 1111, receipt to anna@example.org – thanks";
         let mut findings = Vec::new();
-        detectors.scan(text, &mut findings);
+        assert_eq!(detectors.scan(text, &mut findings), Scanned::Whole);
         assert_eq!(
             redact(text, &findings),
             "Pay with [REDACTED:credit_card], receipt to [REDACTED:email] – thanks"
@@ -49,6 +49,7 @@ mod tests {
             start: 2,
             end: 90,
             confidence_percent: 1,
+            explanation: "",
             continued: false,
         };
         assert_eq!(redact("short", &[stray]), "short");

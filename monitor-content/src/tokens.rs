@@ -13,7 +13,7 @@ mod boundary;
 mod class;
 mod encoding;
 mod families;
-mod hash;
+pub(crate) mod hash;
 mod merge;
 mod meter;
 mod ranks;

@@ -48,6 +48,7 @@ mod rewrite;
 mod shape;
 mod stream;
 mod target;
+mod tools;
 mod usage;
 mod websocket;
 #[cfg(test)]
@@ -74,6 +75,7 @@ pub use request::{Attachments, OutputLimit, Place, Request, Role, Text, read_req
 pub use response::{Response, ResponseText, read_response};
 pub use rewrite::{Rewrite, lower_output_limit, min_output_limit, with_model_in_body, with_model_in_target};
 pub use stream::{Channel, Delta, Finish, Part, StreamEvent, Telling, read_event};
+pub use tools::tool_names;
 pub use usage::{Certainty, Modalities, Usage, UsageCounters};
 pub use websocket::{
     CLOSE_REASON_BYTES, CloseCode, MAX_MESSAGE_BYTES, MaskingKey, MessageKind, Sender, WebSocketDecoder,

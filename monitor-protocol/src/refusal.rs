@@ -33,6 +33,25 @@ pub enum RefusalReason {
         /// The policy's name.
         name: String,
     },
+    /// The policy's lists of tools do not allow one that is offered or called.
+    Tool {
+        /// The policy's name.
+        name: String,
+    },
+    /// The prompt is longer than the policy allows.
+    PromptSize {
+        /// The policy's name.
+        name: String,
+        /// How much is allowed, in `counts`.
+        limit: u64,
+        /// What is counted: `tokens`, `bytes`.
+        counts: &'static str,
+    },
+    /// The policy's list of languages does not have that of a text.
+    Language {
+        /// The policy's name.
+        name: String,
+    },
     /// The policy's lists of operations do not allow the one asked for.
     Operation {
         /// The policy's name.
@@ -79,6 +98,9 @@ impl RefusalReason {
             Self::Unpriced { .. } => "model_not_priced",
             Self::Policy { .. } => "policy_violation",
             Self::Model { .. } => "model_not_allowed",
+            Self::Tool { .. } => "tool_not_allowed",
+            Self::PromptSize { .. } => "prompt_too_long",
+            Self::Language { .. } => "language_not_allowed",
             Self::Operation { .. } => "operation_not_allowed",
             Self::Unattributed => "workload_not_known",
             Self::Unreadable => "unreadable_request",
@@ -96,10 +118,12 @@ impl RefusalReason {
             Self::Policy { .. }
             | Self::Unpriced { .. }
             | Self::Model { .. }
+            | Self::Tool { .. }
+            | Self::Language { .. }
             | Self::Operation { .. }
             | Self::Signed { .. }
             | Self::Unattributed => Kind::Policy,
-            Self::Unreadable | Self::Misdirected => Kind::Request,
+            Self::Unreadable | Self::Misdirected | Self::PromptSize { .. } => Kind::Request,
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Upstream | Self::Unavailable => Kind::Upstream,
         }
@@ -113,10 +137,13 @@ impl RefusalReason {
             Self::Policy { .. }
             | Self::Unpriced { .. }
             | Self::Model { .. }
+            | Self::Tool { .. }
+            | Self::Language { .. }
             | Self::Operation { .. }
             | Self::Signed { .. }
             | Self::Unattributed => 403,
-            Self::Unreadable => 400,
+            // As providers answer a prompt that is longer than the model's context.
+            Self::Unreadable | Self::PromptSize { .. } => 400,
             Self::Misdirected => 421,
             Self::TooLarge { .. } => 413,
             Self::Upstream => 502,
@@ -146,6 +173,21 @@ impl fmt::Display for RefusalReason {
             ),
             Self::Policy { name } => write!(f, "Blocked by policy '{name}' of this host."),
             Self::Model { name } => write!(f, "Policy '{name}' of this host does not allow this model."),
+            Self::Tool { name } => write!(
+                f,
+                "Policy '{name}' of this host does not allow a tool that is offered or called."
+            ),
+            Self::PromptSize {
+                name,
+                limit,
+                counts,
+            } => write!(
+                f,
+                "The prompt is longer than the {limit} {counts} that policy '{name}' of this host allows."
+            ),
+            Self::Language { name } => {
+                write!(f, "Policy '{name}' of this host does not allow the language of this prompt.")
+            }
             Self::Operation { name } => {
                 write!(f, "Policy '{name}' of this host does not allow this operation.")
             }

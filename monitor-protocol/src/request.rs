@@ -12,7 +12,7 @@ use std::{
 use crate::{
     Call, Edit, Literal, Operation, ReadError,
     image::Image,
-    json::{Kind, Reader},
+    json::{Kind, Reader, Str},
 };
 
 pub(crate) use batch::Batch;
@@ -219,7 +219,8 @@ pub struct Request<'b> {
     pub token_ids: u64,
     /// Whether the provider adds to the prompt what it has stored: an earlier answer, a template, a file. It is in no count.
     pub hidden: bool,
-    /// Where the tool definitions stand in the body, one span per occurrence of the key.
+    /// Where the body defines or turns on tools, or calls one: a definition, a list of them, or the name of one
+    /// ([`crate::tool_names`]).
     pub tools: Vec<Range<usize>>,
     /// How to count a prompt that is made of several requests.
     pub(crate) plan: Option<Box<crate::PromptCount>>,
@@ -394,6 +395,19 @@ impl<'b> Request<'b> {
                 }
             })
             .map(drop)
+    }
+
+    /// Notes a tool of the provider's own that the next value turns on, and that is known by its `key`.
+    pub(crate) fn turned_on(
+        &mut self,
+        reader: &mut Reader<'b>,
+        key: &Str<'b>,
+    ) -> Result<(), crate::JsonError> {
+        if reader.peek()? != Kind::Null {
+            let name = key.span();
+            self.tools.push(name.start - 1..name.end + 1);
+        }
+        Ok(())
     }
 
     /// Reads the definitions of tools, by the rule of JSON Schema for their keys.

@@ -15,6 +15,7 @@ mod limits;
 mod names;
 mod namespaces;
 mod older;
+mod policies;
 mod reload;
 mod scopes;
 mod serve;
@@ -41,7 +42,6 @@ use crate::identity::{EvidenceOptions, Identity, PodNames, Whereabouts};
 use crate::intercept::{Distrust, Interceptor, Live, Workers};
 use crate::kernel::{Kernel, KernelError, KernelOptions, Pinning, find_cgroup2_mount};
 use crate::metrics::{Metrics, MetricsError};
-use crate::policy::Policies;
 use crate::selftest::SelfTest;
 use crate::trust::{Authority, Leaves, TrustError};
 
@@ -50,6 +50,7 @@ use endpoints::Endpoints;
 use names::Names;
 use namespaces::Keeper;
 use older::Older;
+use policies::policies_of;
 use reload::Reload;
 use scopes::Scopes;
 use takeover::Predecessor;
@@ -204,8 +205,7 @@ impl Agent {
             source,
         })?;
         let endpoints = Endpoints::of(&config)?;
-        let policies = Policies::compile(&config.policies, &config.node.name)
-            .map_err(|e| AgentError::Configuration(e.to_string()))?;
+        let policies = policies_of(&config)?;
         let whereabouts =
             Whereabouts::find(&config.identity).map_err(|e| AgentError::Configuration(e.to_string()))?;
         let clock = Arc::new(SystemClock::new());

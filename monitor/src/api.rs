@@ -9,6 +9,7 @@ mod feed;
 mod health;
 mod io;
 mod peer;
+mod policies;
 mod routes;
 mod socket;
 mod usage;
@@ -31,6 +32,7 @@ use crate::event::{Connection, Recorder, Store};
 use crate::history::History;
 use crate::identity::Workload;
 use crate::metrics::Metrics;
+use crate::policy::Policies;
 
 /// Connections to each of the two servers at once; more wait in the kernel's backlog.
 pub const MAX_API_CONNECTIONS: usize = 64;
@@ -65,6 +67,8 @@ pub struct Sources {
     pub budget_of: BudgetOf,
     /// Who answers for the policy of an account's key.
     pub owner_of: OwnerOf,
+    /// The policies in force.
+    pub policies: Box<dyn Fn() -> Arc<Policies> + Send + Sync>,
     /// What is known of a process, by its id and user.
     pub identify: Box<dyn Fn(u32, u32) -> Arc<Workload> + Send + Sync>,
     /// Takes the records of what is changed.

@@ -7,7 +7,9 @@ mod connections;
 mod detach;
 mod error;
 mod format;
+mod inspect;
 mod observe;
+mod policy;
 mod run;
 mod status;
 mod table;
@@ -53,6 +55,10 @@ enum Command {
     Usage(usage::Usage),
     /// Show budgets and what is left of them; alone, as `list`
     Budget(budget::Budget),
+    /// Find personal data, secrets and prompt injections in texts: JSON lines in, JSON lines out
+    Inspect(inspect::Inspect),
+    /// Try content rules on cases of your own, or print a policy to start from
+    Policy(policy::Policy),
     /// Show exchanges: the last ones, and with -f every new one
     Observe(observe::Observe),
 }
@@ -100,6 +106,8 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CliError> {
         Command::Connections(arguments) => connections::run(arguments, out),
         Command::Usage(arguments) => usage::run(arguments, out),
         Command::Budget(arguments) => budget::run(arguments, out),
+        Command::Inspect(arguments) => inspect::run(arguments, out),
+        Command::Policy(arguments) => policy::run(arguments, out),
         Command::Observe(arguments) => observe::run(arguments, out),
     }
 }

@@ -3,8 +3,13 @@
 
 mod budget;
 mod cluster;
+mod condition;
+mod content;
+mod detectors;
 mod error;
+mod guardrail;
 mod identity;
+mod percent;
 mod policy;
 mod prices;
 mod quantity;
@@ -27,14 +32,21 @@ pub use self::cluster::{
     Cluster, DEFAULT_LEASE_TTL_MS, DEFAULT_STORE_TIMEOUT_MS, MAX_LEASE_TTL_MS, MAX_STORE_TIMEOUT_MS,
     MIN_LEASE_TTL_MS, Redis,
 };
+pub use self::condition::{DenyRule, PromptLimit};
+pub use self::content::{Action, ContentRule, PartSet, Redaction};
+pub use self::detectors::{DetectorRule, OwnDetectors};
+pub(crate) use self::error::from_parser as parse_problem;
 pub use self::error::{ConfigError, Problem};
+pub use self::guardrail::{
+    DEFAULT_GUARDRAIL_TIMEOUT_MS, Guardrail, GuardrailRule, MAX_GUARDRAIL_TIMEOUT_MS, OnError,
+};
 pub use self::identity::{
     ApiServer, Cri, DEFAULT_HASH_LIMIT_BYTES, HttpsAddress, Identity, Kubernetes, KubernetesNode,
     MAX_HASH_LIMIT_BYTES, MIN_HASH_LIMIT_BYTES, SERVICE_ACCOUNT_CA, SERVICE_ACCOUNT_TOKEN, Spiffe,
 };
 pub use self::policy::{
-    Action, ContentRule, Coverage, Match, Meter, Mode, OnAgentDown, OnBypass, OnUnknown, OnUntrustedCa,
-    OperationRule, Parts, Policy, Quic, Selector,
+    Coverage, Match, Meter, Mode, NameRule, OnAgentDown, OnBypass, OnDetectorLimit, OnUnknown, OnUntrustedCa,
+    Policy, Quic, Selector,
 };
 pub use self::prices::Prices;
 pub use self::quantity::QuantityError;
@@ -89,6 +101,10 @@ pub struct Config {
     pub cluster: Option<Cluster>,
     /// What models cost.
     pub prices: Prices,
+    /// Detectors of the operator's own.
+    pub detectors: OwnDetectors,
+    /// Services that are asked about prompts.
+    pub guardrails: Vec<Guardrail>,
     /// Policies in the order of the file; their names are unique.
     pub policies: Vec<Policy>,
     /// For how long the usage history is kept.

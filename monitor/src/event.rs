@@ -16,6 +16,7 @@ mod label;
 pub mod native;
 pub mod ocsf;
 mod outcome;
+mod part;
 mod recorder;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -33,15 +34,17 @@ pub use self::bypass::{Bypass, BypassReason, Transport};
 pub use self::connection::Connection;
 pub use self::counts::Counts;
 pub use self::exchange::{
-    BudgetUse, Certainty, Cost, Exchange, FindingCount, Http, ModalityTokens, OwnCount, TokenUsage,
+    BudgetUse, Certainty, Cost, Exchange, FindingCount, Http, MAX_FINDING_HASHES, ModalityTokens, OwnCount,
+    TokenUsage,
 };
 pub use self::id::{ExchangeId, ExchangeIds};
 pub use self::outcome::{Outcome, SpliceReason};
+pub use self::part::Part;
 pub use self::recorder::{LINGER, MAX_QUEUED, MAX_WAITING, PATIENCE, Recorder, RecorderThread};
 pub use self::sink::MAX_HELD_BYTES;
 pub use self::store::{MAX_FOLLOWER_LAG, MAX_RECENT, MAX_WORKLOADS, RecordKind, Store, WorkloadTotal};
 pub use self::text::{MAX_SHORT_TEXT_BYTES, ShortText};
-pub use self::verdict::{ErrorClass, LimitAction, Part, Reason, Verdict};
+pub use self::verdict::{ErrorClass, Fault, FindingAction, LimitAction, Owasp, Reason, Verdict};
 
 /// One thing to put on record.
 #[derive(Debug, Clone)]

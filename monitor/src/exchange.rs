@@ -10,10 +10,12 @@
 //! 4. [`Exchange::finish`]: what was spent is settled and one record is made. An exchange that is dropped, because its
 //!    connection failed, finishes itself.
 
+mod conditions;
 mod cost;
 mod decode;
 pub(crate) mod fields;
 mod fingerprint;
+mod guard;
 pub mod http1;
 pub mod http2;
 mod include_usage;
@@ -23,9 +25,11 @@ mod meter;
 mod origin;
 mod pace;
 mod pieces;
+mod prompt;
 mod rates;
 mod refusal;
 mod release;
+mod replace;
 mod reserve;
 mod response;
 mod settle;
@@ -33,7 +37,9 @@ mod signature;
 mod slow_down;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tools;
 mod websocket;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,10 +48,13 @@ use bytes::Bytes;
 use monitor_protocol::{Call, Framing, Operation, RefusalReason, RequestLine, recognise};
 use smallvec::SmallVec;
 
-use crate::event::{ErrorClass, ExchangeId, FindingCount, LimitAction, Part, Reason, ShortText, Verdict};
+use crate::event::{
+    ErrorClass, ExchangeId, Fault, FindingCount, LimitAction, Owasp, Reason, ShortText, Verdict,
+};
 use crate::identity::{Attribution, Workload};
 use crate::kernel::boottime_ns;
 use crate::policy::{Applied, ExchangeBudgets};
+use conditions::Said;
 use fields::{BodyFields, HeadUsage};
 use meter::Spending;
 use pace::Pace;
@@ -189,6 +198,8 @@ pub enum Outcome {
 pub struct Exchange {
     origin: Arc<Origin>,
     applied: Arc<Applied>,
+    /// What may apply, depending on the request.
+    selected: Arc<Applied>,
     /// The fingerprint of the API key it came with.
     api_key: Option<Fingerprint>,
     workload: Option<Arc<Workload>>,
@@ -253,6 +264,13 @@ pub struct Exchange {
     verdict: Verdict,
     observed: Option<Verdict>,
     reason: Option<Reason>,
+    /// The rule that decided, where it has a name.
+    rule: Option<Arc<str>>,
+    /// The risk that the decision is against.
+    owasp: Option<Owasp>,
+    faults: SmallVec<[Fault; 0]>,
+    /// Bytes of whole texts that content rules were to read, each rule's by itself.
+    scanned_bytes: usize,
     policy: Option<Arc<str>>,
     findings: Vec<FindingCount>,
     error: Option<ErrorClass>,
@@ -276,7 +294,15 @@ impl Exchange {
         {
             return (exchange, RequestPlan::Refuse(refusal));
         }
-        if let Some(refusal) = exchange.check_operation() {
+        if exchange.call.operation == Operation::Other {
+            // It passes unread: all that is known of it is here.
+            exchange.narrow(Said {
+                body: &[],
+                request: None,
+                model: "",
+            });
+        }
+        if let Some(refusal) = exchange.check_operation(false) {
             return (exchange, RequestPlan::Refuse(refusal));
         }
         let limit_bytes = origin.node.request_limit_bytes;
@@ -300,13 +326,14 @@ impl Exchange {
         let (started_ms, began_ns) = (origin.node.clock.now_ms(), boottime_ns());
         let workload = origin.workload();
         let applied = origin.applied(workload.as_ref());
-        let asks_usage = applied.meters_exactly
+        let asks_usage = applied.meters_exactly()
             && !head.signed
             && origin.takes_usage_option
             && include_usage::is_known_to_version(head.target);
         Self {
             origin: origin.clone(),
             workload,
+            selected: applied.clone(),
             applied,
             api_key: head
                 .credentials
@@ -354,6 +381,10 @@ impl Exchange {
             verdict: Verdict::Allowed,
             observed: None,
             reason: None,
+            rule: None,
+            owasp: None,
+            faults: SmallVec::new(),
+            scanned_bytes: 0,
             policy: None,
             findings: Vec::new(),
             error: None,
@@ -446,10 +477,17 @@ impl Exchange {
         self.refuse(RefusalReason::Upstream, Reason::TooLarge, None)
     }
 
-    /// Refuses what a policy's list of operations does not have.
-    fn check_operation(&mut self) -> Option<Refusal> {
-        let (applied, operation) = (self.applied.clone(), self.call.operation.name());
+    /// Refuses what the list of operations of a policy does not have whose condition is, or is not, evaluated when the request
+    /// has been read.
+    fn check_operation(&mut self, once_read: bool) -> Option<Refusal> {
+        let (applied, selected) = (self.applied.clone(), self.selected.clone());
+        let operation = self.call.operation.name();
         for rule in applied.operations.iter().filter(|rule| !rule.allows(operation)) {
+            let is_open = applied.is_conditional(&rule.policy);
+            let was_open = once_read && selected.is_conditional(&rule.policy);
+            if is_open || once_read != was_open {
+                continue;
+            }
             if rule.enforce {
                 let reason = RefusalReason::Operation {
                     name: rule.policy.to_string(),
@@ -471,31 +509,26 @@ impl Exchange {
     fn decide(&mut self, verdict: Verdict, reason: Reason, policy: Option<Arc<str>>) {
         self.verdict = verdict;
         self.reason = Some(reason);
+        (self.rule, self.owasp) = (None, reason.owasp());
         if policy.is_some() {
             self.policy = policy;
         }
     }
 
     /// Notes what a policy in mode `observe` would have done.
-    fn observe(&mut self, verdict: Verdict, reason: Reason, policy: &Arc<str>) {
-        if self.verdict == Verdict::Allowed && self.observed.is_none() {
+    /// `true` if that is on record: of several, the first is.
+    fn observe(&mut self, verdict: Verdict, reason: Reason, policy: &Arc<str>) -> bool {
+        let is_first = self.verdict == Verdict::Allowed && self.observed.is_none();
+        if is_first {
             (self.observed, self.reason) = (Some(verdict), Some(reason));
+            (self.rule, self.owasp) = (None, reason.owasp());
             self.policy = Some(policy.clone());
         }
+        is_first
     }
 
-    fn note_finding(&mut self, detector: &'static str, part: Part) {
-        match self
-            .findings
-            .iter_mut()
-            .find(|f| f.detector == detector && f.part == part)
-        {
-            Some(known) => known.count = known.count.saturating_add(1),
-            None => self.findings.push(FindingCount {
-                detector,
-                part,
-                count: 1,
-            }),
-        }
+    /// Notes which rule made the decision that was noted last.
+    fn note_rule(&mut self, rule: &Arc<str>, owasp: Option<Owasp>) {
+        (self.rule, self.owasp) = (Some(rule.clone()), owasp);
     }
 }

@@ -16,7 +16,11 @@ pub mod intercept;
 
 pub mod exchange;
 
+pub mod guardrail;
+
 pub mod policy;
+
+pub mod expression;
 
 pub mod event;
 

@@ -37,6 +37,8 @@ const DURATION_BUCKETS: [f64; 16] = [
 pub struct Metrics {
     registry: Registry,
     exchanges: IntCounterVec,
+    faults: IntCounterVec,
+    findings: IntCounterVec,
     tokens: IntCounterVec,
     connections: IntCounterVec,
     bypasses: Bypasses,
@@ -101,6 +103,16 @@ impl Metrics {
                 "weir_exchanges_total",
                 "Requests to LLM providers, by what became of them.",
                 &["provider", "operation", "verdict", "reason"],
+            )?,
+            faults: counters(
+                "weir_policy_faults_total",
+                "Exchanges in which something kept a policy from deciding by what it says: a condition that failed counts as true, and a detector's limit as on_detector_limit says.",
+                &["fault"],
+            )?,
+            findings: counters(
+                "weir_content_findings_total",
+                "What content rules have found, by detector and by what the rule does about it; enforced is false where the policy observes.",
+                &["detector", "action", "enforced"],
             )?,
             tokens: counters(
                 "weir_tokens_total",
@@ -344,6 +356,16 @@ impl Metrics {
         ];
         self.exchanges.with_label_values(&labels).inc();
         self.budgets.count_exchange(exchange);
+        for fault in &exchange.faults {
+            self.faults.with_label_values(&[fault.name()]).inc();
+        }
+        for found in &exchange.findings {
+            let enforced = if found.enforced { "true" } else { "false" };
+            let labels = [found.detector, found.action.name(), enforced];
+            self.findings
+                .with_label_values(&labels)
+                .inc_by(found.count.into());
+        }
         self.duration.observe(seconds(exchange.duration_us));
         if let Some(microseconds) = exchange.time_to_first_byte_us {
             self.time_to_first_byte.observe(seconds(microseconds));

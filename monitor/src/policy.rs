@@ -6,7 +6,10 @@
 
 mod applied;
 mod budget;
+mod condition;
+mod guardrail;
 mod key;
+mod scan;
 mod selector;
 #[cfg(test)]
 mod tests;
@@ -15,20 +18,34 @@ use std::sync::Arc;
 
 use monitor_budget::Budget;
 use monitor_common::Scope;
-use monitor_content::{Detectors, UnknownDetector};
+use monitor_content::{DetectorCatalog, UnknownDetector};
 
 use crate::config::{
-    self, BudgetRule, Coverage, Glob, Match, Meter, Mode, OnAgentDown, OnBypass, OnUnknown, OperationRule,
-    Quic, Selector,
+    self, BudgetRule, Coverage, Glob, Match, Meter, Mode, NameRule, OnAgentDown, OnBypass, OnUnknown,
+    PartSet, PromptLimit, Quic, Selector,
 };
+use crate::expression::Expression;
+use crate::guardrail::Guardrail;
 use crate::identity::{Placement, Workload};
 use budget::SelectedBudget;
 use key::KeyTemplate;
 pub(crate) use key::budget_in;
 use selector::Choice;
 
-pub use applied::{Applied, AppliedOperations, ModelRule, Scan};
+pub use applied::{Applied, AppliedNames, ModelRule};
 pub use budget::{AppliedBudget, BudgetList, ExchangeBudgets, ExchangeFacts};
+pub use condition::{AppliedLanguages, AppliedPromptLimit, Condition, Denial};
+pub use guardrail::AppliedGuardrail;
+pub use scan::Scan;
+
+/// What policies may name of the rest of a configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The detectors there are.
+    pub detectors: &'a DetectorCatalog,
+    /// The guardrails there are.
+    pub guardrails: &'a [Arc<Guardrail>],
+}
 
 /// The policies of one configuration, compiled.
 #[derive(Debug, Default)]
@@ -36,6 +53,7 @@ pub struct Policies {
     /// The node's name.
     node: Box<str>,
     policies: Vec<Compiled>,
+    written: Box<[config::Policy]>,
 }
 
 #[derive(Debug)]
@@ -45,12 +63,18 @@ struct Compiled {
     selector: Selector,
     enforce: bool,
     models: Option<Arc<[Glob]>>,
-    operations: Option<Arc<OperationRule>>,
+    operations: Option<Arc<NameRule>>,
+    tools: Option<Arc<NameRule>>,
+    when: Option<Arc<Expression>>,
+    denials: Vec<Denial>,
+    prompt_limit: Option<PromptLimit>,
+    languages: Option<Arc<[&'static str]>>,
     meters_exactly: bool,
     /// Each with the name that it has in keys.
     budgets: Vec<(Box<str>, Arc<BudgetRule>)>,
     prompt: Vec<Scan>,
     response: Vec<Scan>,
+    guardrails: Vec<AppliedGuardrail>,
     coverage: Coverage,
 }
 
@@ -59,12 +83,25 @@ impl Policies {
     ///
     /// # Errors
     /// A detector that does not exist, which validation of the configuration has ruled out.
-    pub fn compile(policies: &[config::Policy], node: &str) -> Result<Self, UnknownDetector> {
-        let policies = policies.iter().map(Compiled::new).collect::<Result<_, _>>()?;
+    pub fn compile(
+        policies: &[config::Policy],
+        known: &Known<'_>,
+        node: &str,
+    ) -> Result<Self, UnknownDetector> {
+        let compiled = policies
+            .iter()
+            .map(|policy| Compiled::new(policy, known))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             node: node.into(),
-            policies,
+            policies: compiled,
+            written: policies.into(),
         })
+    }
+
+    /// They as the configuration has them, in its order.
+    pub fn written(&self) -> &[config::Policy] {
+        &self.written
     }
 
     /// How many there are.
@@ -106,14 +143,38 @@ impl Policies {
                     enforce: policy.enforce,
                     allow: allow.clone(),
                 }));
-            applied
-                .operations
-                .extend(policy.operations.as_ref().map(|rule| AppliedOperations {
+            let names = |rule: &Option<Arc<NameRule>>| {
+                rule.clone().map(|rule| AppliedNames {
                     policy: policy.name.clone(),
                     enforce: policy.enforce,
-                    rule: rule.clone(),
+                    rule,
+                })
+            };
+            applied.operations.extend(names(&policy.operations));
+            applied.tools.extend(names(&policy.tools));
+            let (named, enforce) = (|| policy.name.clone(), policy.enforce);
+            applied.metered.extend(policy.meters_exactly.then(named));
+            applied
+                .conditions
+                .extend(policy.when.clone().map(|when| Condition {
+                    policy: named(),
+                    when,
                 }));
-            applied.meters_exactly |= policy.meters_exactly;
+            applied.denials.extend(policy.denials.iter().cloned());
+            applied
+                .prompt_limits
+                .extend(policy.prompt_limit.map(|limit| AppliedPromptLimit {
+                    policy: named(),
+                    enforce,
+                    limit,
+                }));
+            applied
+                .languages
+                .extend(policy.languages.clone().map(|allow| AppliedLanguages {
+                    policy: named(),
+                    enforce,
+                    allow,
+                }));
             let budgets = policy.budgets.iter().map(|(name, rule)| {
                 let key = KeyTemplate::new(&policy.name, name, &rule.per, &self.node, workload);
                 SelectedBudget::new(policy.name.clone(), policy.enforce, rule.clone(), key)
@@ -121,6 +182,7 @@ impl Policies {
             applied.budgets.extend(budgets);
             applied.prompt.extend(policy.prompt.iter().cloned());
             applied.response.extend(policy.response.iter().cloned());
+            applied.guardrails.extend(policy.guardrails.iter().cloned());
         }
         applied
     }
@@ -190,31 +252,52 @@ impl Policies {
 }
 
 impl Compiled {
-    fn new(policy: &config::Policy) -> Result<Self, UnknownDetector> {
+    fn new(policy: &config::Policy, known: &Known<'_>) -> Result<Self, UnknownDetector> {
         let name: Arc<str> = policy.name.as_str().into();
         let enforce = policy.mode == Mode::Enforce;
-        let (mut prompt, mut response) = (Vec::new(), Vec::new());
-        for rule in &policy.content {
-            let scan = Scan {
+        let mut scans = Scan::compile(&name, enforce, &policy.content, known.detectors)?;
+        for scan in &mut scans {
+            scan.on_limit = policy.on_detector_limit;
+        }
+        let of = |parts: PartSet| scans.iter().filter(move |scan| scan.parts.meets(parts)).cloned();
+        let prompt = of(PartSet::prompt()).collect();
+        let response = of(PartSet::response()).collect();
+        let names = |rule: &NameRule| (!rule.is_empty()).then(|| Arc::new(rule.clone()));
+        let guardrails = policy.guardrails.iter().filter_map(|rule| {
+            let guardrail = known.guardrails.iter().find(|g| **g.name() == *rule.guardrail)?;
+            Some(AppliedGuardrail {
                 policy: name.clone(),
                 enforce,
-                detectors: Arc::new(Detectors::compile(&rule.detect)?),
+                parts: rule.parts,
                 action: rule.action,
-            };
-            if rule.parts.prompt {
-                prompt.push(scan.clone());
-            }
-            if rule.parts.response {
-                response.push(scan);
-            }
-        }
+                owasp: rule.owasp,
+                guardrail: guardrail.clone(),
+            })
+        });
+        let guardrails = guardrails.collect();
         Ok(Self {
-            name,
+            name: name.clone(),
+            guardrails,
             owner: policy.owner.as_deref().map(Into::into),
             selector: policy.workloads.clone(),
             enforce,
             models: policy.models.as_deref().map(Into::into),
-            operations: (!policy.operations.is_empty()).then(|| Arc::new(policy.operations.clone())),
+            operations: names(&policy.operations),
+            tools: names(&policy.tools),
+            when: policy.when.clone().map(Arc::new),
+            denials: policy
+                .deny
+                .iter()
+                .map(|rule| Denial {
+                    policy: name.clone(),
+                    enforce,
+                    rule: rule.name.as_str().into(),
+                    when: Arc::new(rule.when.clone()),
+                    owasp: rule.owasp,
+                })
+                .collect(),
+            prompt_limit: policy.max_prompt,
+            languages: policy.languages.as_deref().map(Into::into),
             meters_exactly: enforce && policy.meter == Meter::Exact && !policy.budgets.is_empty(),
             budgets: policy
                 .budgets

@@ -9,6 +9,8 @@ from common import WEATHER, Program, headers
 TOOLS = [
     {"name": WEATHER["name"], "description": WEATHER["description"], "input_schema": WEATHER["parameters"]},
 ]
+TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": WEATHER["name"], "input": {"city": "Oslo"}}
+TOOL_RESULT = {"type": "tool_result", "tool_use_id": "toolu_1"}
 
 
 def request(options):
@@ -19,6 +21,17 @@ def request(options):
     }
     if options.system:
         body["system"] = options.system
+    if options.tool_result:
+        body["messages"][:0] = [
+            {"role": "user", "content": "How is the weather?"},
+            {"role": "assistant", "content": [TOOL_USE]},
+            {"role": "user", "content": [{**TOOL_RESULT, "content": options.tool_result}]},
+            {"role": "assistant", "content": "It is fine."},
+        ]
+    if options.document:
+        source = {"type": "text", "media_type": "text/plain", "data": options.document}
+        question = {"type": "text", "text": options.prompt}
+        body["messages"][-1]["content"] = [{"type": "document", "source": source}, question]
     if options.tools:
         body["tools"] = TOOLS
     if options.header:

@@ -64,7 +64,8 @@ def counting_retries(command):
         try:
             return command(client, options, answer)
         except ClientError as error:
-            answer["retries"] = error.response["ResponseMetadata"].get("RetryAttempts")
+            # An error inside a stream has none.
+            answer["retries"] = error.response.get("ResponseMetadata", {}).get("RetryAttempts")
             raise
 
     return counted

@@ -13,6 +13,14 @@ def chat_request(options):
     messages = [{"role": "user", "content": options.prompt}]
     if options.system:
         messages.insert(0, {"role": "system", "content": options.system})
+    if options.tool_result:
+        function = {"name": WEATHER["name"], "arguments": '{"city": "Oslo"}'}
+        call = {"id": "call_1", "type": "function", "function": function}
+        messages[-1:-1] = [
+            {"role": "user", "content": "How is the weather?"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": options.tool_result},
+        ]
     body = {"model": options.model, "messages": messages}
     if options.choices:
         body["n"] = options.choices
@@ -69,8 +77,13 @@ def chat(client, options, answer):
     if not options.stream:
         return read_chat(completion, answer)
     reading = Reading(answer)
+    times = []
     for chunk in completion:
+        if any(choice.delta.content for choice in chunk.choices):
+            times.append(time.monotonic())
         reading.chunk(chunk)
+    if options.times:
+        answer["times"] = times
     return spent(reading)
 
 

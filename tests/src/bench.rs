@@ -17,6 +17,7 @@
 mod budgets;
 pub(crate) mod bulk;
 mod connects;
+mod delay;
 mod exchange;
 mod lane;
 pub(crate) mod load;
@@ -62,6 +63,9 @@ pub(crate) struct Bench {
     /// Measure only how far limits are passed, beside the peers.
     #[arg(long)]
     budgets: bool,
+    /// Measure only what scanning adds to the pieces of a stream.
+    #[arg(long)]
+    content: bool,
 }
 
 /// Policies that find nothing: the whole inspected path, and nothing to do about it. `load` is counted, budgeted and its
@@ -91,6 +95,11 @@ impl Bench {
         if self.budgets {
             let rows = budgets::measure(&lab).await?;
             screen::line(&budgets::table(&rows));
+            return self.write(&serde_json::to_string_pretty(&rows)?);
+        }
+        if self.content {
+            let rows = delay::measure(&lab).await?;
+            screen::line(&delay::table(&rows));
             return self.write(&serde_json::to_string_pretty(&rows)?);
         }
         upstream::serve(&lab)?;

@@ -24,7 +24,7 @@ use crate::client::replay::{Heard, Talk, Turn, Until};
 use crate::lab::Lab;
 use crate::lab::address::ORDINARY;
 use crate::lab::agent::{Agent, AgentConfig};
-use crate::lab::workload::{Launch, Truth};
+use crate::lab::workload::Launch;
 use crate::provider::page;
 use crate::screen;
 use crate::suite::clients;
@@ -181,7 +181,7 @@ async fn ordinary(lab: &Lab) -> Result<Heard> {
         .args([&plan])
         .args(["--result"])
         .args([&result]);
-    let (_, output): (Truth, _) = launch.run(lab).await?;
+    let output = launch.output(lab).await?;
     ensure!(
         output.status.success(),
         "the ordinary connection: {}",

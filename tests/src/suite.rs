@@ -53,8 +53,11 @@ impl Suite {
             },
             "protocols" => protocols::plan(self.filter.as_deref()),
             "budgets" => budgets::plan(),
+            "content" => content::plan(),
             "real" => real::plan(),
-            other => bail!("no suite named {other}; there are: main, protocols, budgets, identity, real"),
+            other => {
+                bail!("no suite named {other}; there are: main, protocols, budgets, content, identity, real")
+            }
         };
         plan.run(self.filter.as_deref()).await
     }

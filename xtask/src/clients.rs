@@ -21,7 +21,7 @@ pub(crate) fn ready(paths: &Paths) -> Result<PathBuf, Failure> {
     environment(
         paths,
         "clients",
-        "requirements.txt",
+        "tests/clients/requirements.txt",
         &SDKS,
         &["--only-binary", ":all:"],
     )
@@ -33,7 +33,7 @@ pub(crate) fn litellm(paths: &Paths) -> Option<PathBuf> {
     let python = environment(
         paths,
         "litellm",
-        "litellm.txt",
+        "tests/clients/litellm.txt",
         &["litellm"],
         &["--only-binary", ":all:"],
     );
@@ -46,7 +46,7 @@ pub(crate) fn litellm(paths: &Paths) -> Option<PathBuf> {
     }
 }
 
-/// Makes the environment `name` of the packages in a lock file beside the clients, if it is missing, out of date or does
+/// Makes the environment `name` of the packages in a lock file, by its path from the workspace's root, if it is missing, out of date or does
 /// not import `modules`, and returns its Python. `pip_options` are for its installation.
 pub(crate) fn environment(
     paths: &Paths,
@@ -55,7 +55,7 @@ pub(crate) fn environment(
     modules: &[&str],
     pip_options: &[&str],
 ) -> Result<PathBuf, Failure> {
-    let lock_file = paths.root.join("tests/clients").join(lock_file);
+    let lock_file = paths.root.join(lock_file);
     let lock = fs::read_to_string(&lock_file)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", lock_file.display())))?;
     let environment = paths.target.join(name);
@@ -66,9 +66,7 @@ pub(crate) fn environment(
         return Ok(python);
     }
     let base = base_python()?;
-    say(&format!(
-        "making the Python environment `{name}` of the end-to-end tests"
-    ));
+    say(&format!("making the Python environment `{name}`"));
     if environment.exists() {
         fs::remove_dir_all(&environment)
             .map_err(|error| Failure::new(format!("cannot remove {}: {error}", environment.display())))?;

@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz [TARGET] [--runs N]`: hostile bytes for the readers of monitor-protocol, by libFuzzer.
+//! `cargo xtask fuzz [TARGET] [--runs N]`: hostile bytes for the readers of monitor-protocol, and hostile text for
+//! monitor-content, by libFuzzer.
 //!
 //! 1. The seeds are made of the fixtures, by a program without instrumentation.
 //! 2. The targets are built with the coverage that the pinned, stable compiler can give: an LLVM pass, no sanitizer. There
@@ -19,6 +20,10 @@ const RUNS: u64 = 1_000_000;
 const MAX_STREAM_BYTES: u32 = 512;
 /// Longest input of the targets that read documents, in bytes: most fixtures whole, which cut short would be no documents.
 const MAX_DOCUMENT_BYTES: u32 = 4096;
+/// Longest input of the targets that read text, in bytes, each of which may stand for a word: some lines.
+const MAX_TEXT_BYTES: u32 = 96;
+/// How the targets that read text are called.
+const OF_TEXT: &str = "content_";
 /// The targets that read documents.
 const OF_DOCUMENTS: [&str; 5] = ["edit", "event", "json", "request", "response"];
 /// Memory of a target, corpus included. What reading itself may hold is measured inside.
@@ -125,6 +130,8 @@ fn run_target(
     }
     let max_bytes = if OF_DOCUMENTS.contains(&target) {
         MAX_DOCUMENT_BYTES
+    } else if target.starts_with(OF_TEXT) {
+        MAX_TEXT_BYTES
     } else {
         MAX_STREAM_BYTES
     };

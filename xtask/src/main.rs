@@ -1,11 +1,12 @@
 //! Set-up, build, demo, test and bench of Weir:
-//! `cargo xtask build | demo | test | vm-test | fuzz | bench | measure-tokens | lab`.
+//! `cargo xtask build | demo | test | vm-test | fuzz | bench | measure-tokens | train-injection | score | lab`.
 //!
 //! Only the standard library, so that it compiles in seconds on a machine that has nothing else yet.
 
 mod clients;
 mod end_to_end;
 mod fuzz;
+mod injection;
 mod kernel;
 mod llama;
 mod machine;
@@ -14,6 +15,7 @@ mod node;
 mod packages;
 mod paths;
 mod root;
+mod score;
 mod step;
 mod test;
 mod toolchain;
@@ -30,9 +32,11 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGUMENTS]
   demo     build what is missing and run the demo: [--json FILE]
   test     run the tests, the end-to-end ones on the real kernel included: [--suite NAME [FILTER]]
   vm-test  run the kernel tests on Debian's kernels, each in a virtual machine: [FILTER]
-  fuzz     give hostile bytes to the protocol readers: [TARGET] [--runs N]
-  bench    measure the agent against its floor, or how far limits are passed: [--json FILE] [--budgets]
+  fuzz     give hostile bytes to the protocol readers, hostile text to the detectors: [TARGET] [--runs N]
+  bench    measure the agent against its floor, or how far limits are passed: [--json FILE] [--budgets | --content]
   measure-tokens  compare the estimates of other models' tokens with their own vocabularies
+  train-injection  train the model of prompt injections from its corpora: [--leave-out] [--show N]
+  score    precision and recall of the detectors beside peers: [--json FILE] [--only FAMILY…] [--examples N] [--no-peers]
   lab      set up the lab and an agent, and leave them running until Ctrl-C";
 
 fn main() -> ExitCode {
@@ -62,10 +66,12 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
             root::require("vm-test")?;
             vm::test(&paths, arguments)
         }
+        Some("train-injection") => injection::train(&paths, arguments),
         Some("measure-tokens") => {
             no_arguments("measure-tokens", arguments)?;
             measure::tokens(&paths)
         }
+        Some("score") => score::score(&paths, arguments),
         Some(command @ ("demo" | "lab")) => {
             run(end_to_end::ready(&paths, command)?.arg(command).args(arguments))
         }
@@ -77,6 +83,9 @@ fn dispatch(command: Option<&str>, arguments: &[String]) -> Result<(), Failure> 
                     bench.env("WEIR_LAB_LITELLM", litellm);
                 }
                 return run(bench.arg("bench").args(arguments));
+            }
+            if arguments.iter().any(|argument| argument == "--content") {
+                return run(end_to_end::ready(&paths, "bench")?.arg("bench").args(arguments));
             }
             packages::for_bench();
             let mut bench = end_to_end::ready(&paths, "bench")?;

@@ -14,7 +14,7 @@ use crate::root;
 use crate::step::{Failure, run, say};
 
 /// Suites that run when none is named, in this order.
-const SUITES: [&str; 4] = ["main", "protocols", "budgets", "identity"];
+const SUITES: [&str; 5] = ["main", "protocols", "budgets", "content", "identity"];
 
 /// Tests passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,25 @@
 //! space or dash. It must stand alone: not in a longer number, a decimal, an international phone number or a
 //! word. In a row of groups the first that can start a number does, and the longest valid one wins.
 
+use super::{Described, Engine};
 use crate::Finding;
 use crate::bytes::ends_escape;
 use crate::finding::Ahead;
 
-pub(crate) const NAME: &str = "pii.credit_card";
+pub(crate) const DESCRIBED: Described = Described {
+    name: "pii.credit_card",
+    placeholder: "[REDACTED:credit_card]",
+};
+
+/// Finds cards.
+#[derive(Debug)]
+pub(super) struct Cards;
+
+impl Engine for Cards {
+    fn scan(&self, text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding>) -> usize {
+        scan(text, from, ahead, out)
+    }
+}
 
 const MIN_DIGITS: usize = 12;
 const MAX_DIGITS: usize = 19;
@@ -17,7 +31,7 @@ const GROUP_DIGITS: std::ops::RangeInclusive<usize> = 3..=8;
 
 /// Appends the cards that start at or after `from`; returns where to go on. A candidate is decided within
 /// 26 bytes: 19 digits, 6 separators, the byte after.
-pub(super) fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding>) -> usize {
+fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding>) -> usize {
     let mut at = from;
     // A group is only ever left half-read when it is too long to be a card.
     if at > 0 && digit(text, at - 1) {
@@ -29,10 +43,11 @@ pub(super) fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding
             Reading::Card { end, digits } => {
                 let confidence_percent = if (14..=16).contains(&digits) { 95 } else { 80 };
                 out.push(Finding {
-                    detector: NAME,
+                    detector: DESCRIBED.name,
                     start: first,
                     end,
                     confidence_percent,
+                    explanation: "issuer range, length and Luhn check digit",
                     continued: false,
                 });
                 end

@@ -4,12 +4,25 @@
 //! longest domain that ends in a plausible top-level label, 254 bytes in all (RFC 3696, erratum 1690). Quoted local
 //! parts, addresses in non-ASCII letters and domains without a dot are not found.
 
-use super::LOOK_BYTES;
+use super::{Described, Engine, LOOK_BYTES};
 use crate::Finding;
 use crate::bytes::ByteSet;
 use crate::finding::Ahead;
 
-pub(crate) const NAME: &str = "pii.email";
+pub(crate) const DESCRIBED: Described = Described {
+    name: "pii.email",
+    placeholder: "[REDACTED:email]",
+};
+
+/// Finds addresses.
+#[derive(Debug)]
+pub(super) struct Emails;
+
+impl Engine for Emails {
+    fn scan(&self, text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding>) -> usize {
+        scan(text, from, ahead, out)
+    }
+}
 
 /// A longer run is read as an address of its last 64 bytes, so that padding in front hides nothing.
 pub(super) const MAX_LOCAL_BYTES: usize = 64;
@@ -25,7 +38,7 @@ const FILE_ENDINGS: &[&str] = &[
 ];
 
 /// Appends the addresses whose `@` is at or after `from`; returns where to go on.
-pub(super) fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding>) -> usize {
+fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding>) -> usize {
     let mut at = from;
     while let Some(n) = text.get(at..).and_then(|rest| memchr::memchr(b'@', rest)) {
         let sign = at + n;
@@ -46,11 +59,15 @@ pub(super) fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding
             if local == b"git" && end < limit && matches!(text.get(end), Some(b':' | b'/')) {
                 continue; // the user of a repository address
             }
+            if in_userinfo(text, start) {
+                continue; // the user or the password of a URL
+            }
             out.push(Finding {
-                detector: NAME,
+                detector: DESCRIBED.name,
                 start,
                 end,
                 confidence_percent: 90,
+                explanation: "local part, @ and a plausible domain",
                 continued: false,
             });
         }
@@ -60,6 +77,18 @@ pub(super) fn scan(text: &[u8], from: usize, ahead: Ahead, out: &mut Vec<Finding
     } else {
         text.len()
     }
+}
+
+/// Whether what starts at `start` stands between the scheme and the host of a URL.
+fn in_userinfo(text: &[u8], start: usize) -> bool {
+    const USERINFO: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,;=%:^|\\");
+    let before = text
+        .get(start.saturating_sub(MAX_LOCAL_BYTES)..start)
+        .unwrap_or_default();
+    let userinfo = before.iter().rev().take_while(|b| USERINFO.has(**b)).count();
+    before
+        .get(..before.len() - userinfo)
+        .is_some_and(|scheme| scheme.ends_with(b"://"))
 }
 
 fn run_start(text: &[u8], end: usize) -> usize {

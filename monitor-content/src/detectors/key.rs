@@ -1,68 +1,43 @@
 //! Keys and tokens that an issuer marks with a prefix.
 //!
-//! One vectorised search finds the prefixes of all selected rules; the rule of the longest prefix then judges the
-//! run of characters that follows it.
+//! One search finds the prefixes of all selected rules; the rules of the longest prefix then judge the run of
+//! characters that follows it.
 
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, packed};
-
-use super::key_rules::{DETECTORS, Detector, Rule, Shape};
+use super::key_rules::{Detector, Rule, Shape, detectors};
+use super::trigger::Triggers;
 use super::{LOOK_BYTES, private_key};
 use crate::Finding;
 use crate::bytes::{ByteSet, ends_escape};
 use crate::finding::Ahead;
 
-/// Prefixes are searched for by so many bytes at most: what the vectorised search compares at once. Issuers' prefixes
-/// that differ later share one pattern.
-const TRIGGER_BYTES: usize = 4;
-
 /// The search over all selected rules.
 #[derive(Debug)]
 pub(super) struct KeyEngine {
-    search: Search,
+    search: Triggers,
     /// By first byte of the prefix, a longer prefix before what it begins with.
     rules: Vec<(&'static Detector, &'static Rule)>,
     /// Where the rules of each first byte are.
-    by_first: Box<[Range<u8>; 256]>,
+    by_first: Box<[Range<u16>; 256]>,
     longest_prefix: usize,
 }
 
-/// Finds where a prefix may start.
-#[derive(Debug)]
-enum Search {
-    Packed(packed::Searcher),
-    /// On processors without the vector instructions, or for more patterns than they take.
-    Automaton(AhoCorasick),
-}
+/// What a prefix of two bytes goes on with: a digit of base64 in a user's number, or of hexadecimal.
+const THIRD_BYTES: &[u8] = b"AEIMQUYcgk0123456789abdef";
 
-impl Search {
-    fn new(rules: &[(&'static Detector, &'static Rule)]) -> Option<Self> {
-        let trigger = |rule: &Rule| &rule.prefix.as_bytes()[..rule.prefix.len().min(TRIGGER_BYTES)];
-        let mut triggers: Vec<_> = rules.iter().map(|(_, rule)| trigger(rule)).collect();
-        triggers.sort_unstable();
-        triggers.dedup();
-        let packed = packed::Config::new()
-            .heuristic_pattern_limits(false)
-            .builder()
-            .extend(&triggers)
-            .build();
-        match packed {
-            Some(searcher) => Some(Self::Packed(searcher)),
-            None => AhoCorasick::new(&triggers).ok().map(Self::Automaton),
+fn triggers(rules: &[(&'static Detector, &'static Rule)]) -> Triggers {
+    let mut strings: Vec<Vec<u8>> = Vec::new();
+    for (_, rule) in rules {
+        let prefix = rule.prefix.as_bytes();
+        if prefix.len() < Triggers::MIN_BYTES {
+            strings.extend(THIRD_BYTES.iter().map(|third| [prefix, &[*third]].concat()));
+        } else {
+            strings.push(prefix.to_vec());
         }
     }
-
-    /// The first place at or after `from`.
-    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        let rest = text.get(from..)?;
-        let hit = match self {
-            Self::Packed(searcher) => searcher.find(rest),
-            Self::Automaton(automaton) => automaton.find(rest),
-        };
-        hit.map(|hit| from + hit.start())
-    }
+    Triggers::new(strings.iter().map(Vec::as_slice), false)
 }
 
 /// What a rule says about a candidate.
@@ -87,16 +62,21 @@ pub(crate) struct OpenRun {
 impl KeyEngine {
     /// `None` when no secret detector is selected.
     pub(super) fn compile(selected: &[&str]) -> Option<Self> {
-        let mut rules: Vec<_> = DETECTORS
-            .iter()
+        let mut rules: Vec<_> = detectors()
             .filter(|d| selected.contains(&d.name))
             .flat_map(|d| d.rules.iter().map(move |r| (d, r)))
             .collect();
-        rules.sort_by_key(|(_, rule)| (rule.prefix.bytes().next(), Reverse(rule.prefix.len())));
+        rules.sort_by_key(|(_, rule)| {
+            (
+                rule.prefix.bytes().next(),
+                Reverse(rule.prefix.len()),
+                rule.prefix,
+            )
+        });
         let mut by_first = Box::new([const { 0..0 }; 256]);
         for (at, (_, rule)) in rules.iter().enumerate() {
             let range = &mut by_first[usize::from(rule.prefix.bytes().next()?)];
-            let at = u8::try_from(at).ok()?;
+            let at = u16::try_from(at).ok()?;
             *range = if range.end == 0 {
                 at..at + 1
             } else {
@@ -105,7 +85,7 @@ impl KeyEngine {
         }
         let longest_prefix = rules.iter().map(|(_, r)| r.prefix.len()).max()?;
         Some(Self {
-            search: Search::new(&rules)?,
+            search: triggers(&rules),
             rules,
             by_first,
             longest_prefix,
@@ -120,14 +100,21 @@ impl KeyEngine {
             .unwrap_or_default()
     }
 
-    /// The rule of the longest prefix at `at`.
-    fn rule_at(&self, text: &[u8], at: usize) -> Option<(&'static Detector, &'static Rule)> {
-        let rest = text.get(at..)?;
-        let rules = self.rules(*rest.first()?);
-        rules
+    /// The rules of the longest prefix at `at`.
+    fn rules_at(&self, text: &[u8], at: usize) -> &[(&'static Detector, &'static Rule)] {
+        let rest = text.get(at..).unwrap_or_default();
+        let rules = rest.first().map_or(&[][..], |first| self.rules(*first));
+        let Some(first) = rules
             .iter()
-            .find(|(_, rule)| rest.starts_with(rule.prefix.as_bytes()))
-            .copied()
+            .position(|(_, rule)| rest.starts_with(rule.prefix.as_bytes()))
+        else {
+            return &[];
+        };
+        let rules = rules.get(first..).unwrap_or_default();
+        let same = rules
+            .iter()
+            .position(|(_, rule)| Some(rule.prefix) != rules.first().map(|(_, r)| r.prefix));
+        rules.get(..same.unwrap_or(rules.len())).unwrap_or_default()
     }
 
     /// Appends the secrets that start at or after `from`, first the rest of an open one; returns where to go on.
@@ -152,18 +139,18 @@ impl KeyEngine {
             at = end;
         }
         while let Some(start) = self.search.find(text, at) {
-            let Some((detector, rule)) = self.rule_at(text, start) else {
-                if ahead == Ahead::Wait && self.begins(text, start) {
-                    return start;
-                }
-                at = start + 1;
-                continue;
-            };
-            match judge(rule, text, start, ahead) {
-                Verdict::Not => at = start + 1,
-                Verdict::Undecided => return start,
-                Verdict::Secret { end, open: more } => {
-                    let run = OpenRun { detector, rule };
+            let rules = self.rules_at(text, start);
+            if rules.is_empty() && ahead == Ahead::Wait && self.begins(text, start) {
+                return start;
+            }
+            let judged = rules
+                .iter()
+                .map(|(detector, rule)| (OpenRun { detector, rule }, judge(rule, text, start, ahead)))
+                .find(|(_, verdict)| !matches!(verdict, Verdict::Not));
+            match judged {
+                None | Some((_, Verdict::Not)) => at = start + 1,
+                Some((_, Verdict::Undecided)) => return start,
+                Some((run, Verdict::Secret { end, open: more })) => {
                     out.push(run.finding(start, end, false));
                     if more {
                         *open = Some(run);
@@ -210,6 +197,7 @@ impl OpenRun {
             start,
             end,
             confidence_percent,
+            explanation: "the issuer's prefix and what must follow it",
             continued,
         }
     }
@@ -220,7 +208,7 @@ impl OpenRun {
 fn admits(rule: &Rule, text: &[u8], at: usize) -> bool {
     let class = match rule.shape {
         Shape::Run { class, .. } => class,
-        Shape::PrivateKey => return true,
+        Shape::PrivateKey | Shape::PuttyLines => return true,
     };
     match at.checked_sub(1).and_then(|before| text.get(before)) {
         Some(before) if before.is_ascii_alphanumeric() || (class.has(*before) && *before != b'=') => {
@@ -243,7 +231,10 @@ fn judge(rule: &Rule, text: &[u8], start: usize, ahead: Ahead) -> Verdict {
         check,
     } = rule.shape
     else {
-        return private_key::judge(text, start, body, ahead);
+        return match rule.shape {
+            Shape::PuttyLines => private_key::judge_putty(text, start, body, ahead),
+            _ => private_key::judge(text, start, body, ahead),
+        };
     };
     let limit = start + LOOK_BYTES;
     let (end, more) = run_end(class, dots, text, body, limit, ahead);
@@ -269,7 +260,7 @@ fn judge(rule: &Rule, text: &[u8], start: usize, ahead: Ahead) -> Verdict {
 fn extend(rule: &Rule, text: &[u8], at: usize, ahead: Ahead) -> (usize, bool) {
     match rule.shape {
         Shape::Run { class, dots, .. } => run_end(class, dots, text, at, usize::MAX, ahead),
-        Shape::PrivateKey => private_key::extend(text, at, ahead),
+        Shape::PrivateKey | Shape::PuttyLines => private_key::extend(text, at, ahead),
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) enum Shape {
     },
     /// A PEM label and body.
     PrivateKey,
+    /// The number of base64 lines of PuTTY's private part, and those.
+    PuttyLines,
 }
 
 impl std::fmt::Debug for ByteSet {
@@ -52,6 +54,7 @@ static BASE64: ByteSet = ByteSet::alphanumeric_and(b"+/_-");
 static BASE64_AND_SUM: ByteSet = ByteSet::alphanumeric_and(b"+/=_-");
 static UPPER: ByteSet = ByteSet::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 static PATH: ByteSet = ByteSet::alphanumeric_and(b"/_-");
+static UUID: ByteSet = ByteSet::of(b"0123456789abcdefABCDEF-");
 
 const fn key(prefix: &'static str, class: &'static ByteSet, min: usize) -> Rule {
     Rule {
@@ -116,193 +119,42 @@ const fn exact(
 }
 
 macro_rules! detector {
-    ($id:literal, $confidence:literal, [$($rule:expr),+ $(,)?]) => {
+    ($id:literal, $confidence:literal, [$($rule:expr),* $(,)?]) => {
         Detector {
             name: concat!("secret.", $id),
             placeholder: concat!("[REDACTED:", $id, "]"),
             confidence_percent: $confidence,
-            rules: &[$($rule),+],
+            rules: &[$($rule),*],
         }
     };
 }
 
-/// Every secret detector. Where two prefixes match, the longer one's rule judges alone.
-pub(super) static DETECTORS: &[Detector] = &[
-    // Model providers.
-    detector!("openai", 90, [checked("sk-", &URL_SAFE, 20, openai)]),
-    detector!("anthropic", 99, [key("sk-ant-", &URL_SAFE, 24)]),
-    detector!("openrouter", 99, [key("sk-or-v1-", &URL_SAFE, 24)]),
-    detector!(
-        "google",
-        95,
-        [
-            key("AIza", &URL_SAFE, 35),
-            key("GOCSPX-", &URL_SAFE, 24),
-            dotted("ya29.", 30, random),
-        ]
-    ),
-    detector!(
-        "hugging_face",
-        95,
-        [key("hf_", &ALNUM, 30), key("api_org_", &ALNUM, 30)]
-    ),
-    detector!("groq", 95, [key("gsk_", &ALNUM, 40)]),
-    detector!("xai", 95, [key("xai-", &ALNUM, 60)]),
-    detector!("perplexity", 95, [key("pplx-", &ALNUM, 40)]),
-    detector!("replicate", 95, [exact("r8_", &ALNUM, 37, random)]),
-    detector!("nvidia", 95, [key("nvapi-", &URL_SAFE, 50)]),
-    detector!("fireworks", 80, [key("fw_", &ALNUM, 22)]),
-    detector!("tavily", 90, [key("tvly-", &URL_SAFE, 24)]),
-    detector!(
-        "langsmith",
-        95,
-        [key("lsv2_pt_", &WORD, 32), key("lsv2_sk_", &WORD, 32)]
-    ),
-    // Clouds and hosting.
-    detector!(
-        "aws",
-        95,
-        [
-            exact("AKIA", &UPPER, 16, access_key_id),
-            exact("ASIA", &UPPER, 16, access_key_id),
-            exact("ABIA", &UPPER, 16, access_key_id),
-            exact("ACCA", &UPPER, 16, access_key_id),
-            key("ABSK", &BASE64, 100),
-            key("bedrock-api-key-", &BASE64, 40),
-        ]
-    ),
-    detector!(
-        "digitalocean",
-        99,
-        [
-            key("dop_v1_", &ALNUM, 60),
-            key("doo_v1_", &ALNUM, 60),
-            key("dor_v1_", &ALNUM, 60),
-        ]
-    ),
-    detector!("databricks", 90, [checked("dapi", &URL_SAFE, 32, hexadecimal)]),
-    detector!(
-        "vault",
-        95,
-        [
-            key("hvs.", &URL_SAFE, 24),
-            key("hvb.", &URL_SAFE, 24),
-            key("hvr.", &URL_SAFE, 24)
-        ]
-    ),
-    detector!(
-        "doppler",
-        95,
-        [key("dp.pt.", &ALNUM, 40), key("dp.st.", &URL_SAFE, 40)]
-    ),
-    detector!("pulumi", 95, [key("pul-", &ALNUM, 40)]),
-    // Source hosting and package registries.
-    detector!(
-        "github",
-        99,
-        [
-            key("ghp_", &ALNUM, 36),
-            key("gho_", &ALNUM, 36),
-            key("ghu_", &ALNUM, 36),
-            key("ghs_", &ALNUM, 36),
-            key("ghr_", &ALNUM, 36),
-            key("github_pat_", &WORD, 50),
-        ]
-    ),
-    detector!(
-        "gitlab",
-        99,
-        [
-            dotted("glpat-", 20, random),
-            dotted("gldt-", 20, random),
-            dotted("glrt-", 20, random),
-            dotted("glcbt-", 20, random),
-            dotted("glptt-", 20, random),
-            dotted("glsoat-", 20, random),
-        ]
-    ),
-    detector!("npm", 99, [key("npm_", &ALNUM, 36)]),
-    detector!("pypi", 99, [key("pypi-AgE", &URL_SAFE, 50)]),
-    detector!(
-        "docker",
-        99,
-        [key("dckr_pat_", &URL_SAFE, 24), key("dckr_oat_", &URL_SAFE, 24)]
-    ),
-    detector!("rubygems", 95, [key("rubygems_", &ALNUM, 40)]),
-    // Messaging and workplaces.
-    detector!(
-        "slack",
-        95,
-        [
-            checked("xoxb-", &URL_SAFE, 20, slack),
-            checked("xoxp-", &URL_SAFE, 20, slack),
-            checked("xoxa-", &URL_SAFE, 20, slack),
-            checked("xoxr-", &URL_SAFE, 20, slack),
-            checked("xoxs-", &URL_SAFE, 20, slack),
-            checked("xoxe-", &URL_SAFE, 20, slack),
-            checked("xoxc-", &URL_SAFE, 20, slack),
-            checked("xapp-", &URL_SAFE, 20, slack),
-            checked("https://hooks.slack.com/services/", &PATH, 30, slack),
-        ]
-    ),
-    detector!("sendgrid", 99, [dotted("SG.", 60, random)]),
-    detector!("mailgun", 85, [exact("key-", &ALNUM, 32, hexadecimal)]),
-    detector!("notion", 95, [key("ntn_", &ALNUM, 40)]),
-    detector!("linear", 99, [key("lin_api_", &ALNUM, 36)]),
-    detector!("atlassian", 99, [key("ATATT3xFf", &BASE64_AND_SUM, 60)]),
-    detector!("figma", 95, [key("figd_", &URL_SAFE, 36)]),
-    // Money and shops.
-    detector!(
-        "stripe",
-        99,
-        [
-            key("sk_live_", &ALNUM, 24),
-            key("sk_test_", &ALNUM, 24),
-            key("rk_live_", &ALNUM, 24),
-            key("rk_test_", &ALNUM, 24),
-            key("whsec_", &BASE64, 32),
-        ]
-    ),
-    detector!(
-        "shopify",
-        95,
-        [
-            checked("shpat_", &ALNUM, 32, hexadecimal),
-            checked("shpss_", &ALNUM, 32, hexadecimal),
-            checked("shpca_", &ALNUM, 32, hexadecimal),
-            checked("shppa_", &ALNUM, 32, hexadecimal),
-        ]
-    ),
-    detector!(
-        "square",
-        95,
-        [key("sq0atp-", &URL_SAFE, 22), key("sq0csp-", &URL_SAFE, 40)]
-    ),
-    // Observation.
-    detector!("grafana", 95, [key("glsa_", &WORD, 36), key("glc_", &BASE64, 40)]),
-    detector!("new_relic", 95, [key("NRAK-", &UPPER, 27)]),
-    detector!(
-        "sentry",
-        95,
-        [key("sntrys_", &BASE64, 60), key("sntryu_", &ALNUM, 60)]
-    ),
-    // Kinds of key that no single issuer marks.
-    detector!("jwt", 95, [dotted("eyJ", 30, jwt)]),
-    detector!("age", 99, [key("AGE-SECRET-KEY-1", &UPPER, 50)]),
-    detector!(
-        "private_key",
-        99,
-        [Rule {
-            prefix: "-----BEGIN ",
-            shape: Shape::PrivateKey
-        }]
-    ),
+mod clouds;
+mod hosting;
+mod models;
+mod services;
+mod workplaces;
+
+/// Every secret detector, by subject. Where two prefixes match, the longer one's rule judges alone. A detector without
+/// rules of this kind is found by its context only.
+const TABLES: &[&[Detector]] = &[
+    models::DETECTORS,
+    clouds::DETECTORS,
+    hosting::DETECTORS,
+    workplaces::DETECTORS,
+    services::DETECTORS,
 ];
+
+/// Every secret detector.
+pub(super) fn detectors() -> impl Iterator<Item = &'static Detector> {
+    TABLES.iter().copied().flatten()
+}
 
 /// Fewer different characters than this in a body are a placeholder: `hf_xxxxxxxx`.
 const MIN_DISTINCT: u32 = 8;
 
-/// Not a placeholder and not a word: enough different characters, a digit and a letter among them.
+/// Not a placeholder and not a word: enough different characters, a letter and a digit among them, or else letters
+/// whose case changes as often as in no name.
 fn random(body: &[u8]) -> bool {
     let (mut seen, mut digit, mut letter) = (0_u128, false, false);
     for byte in body {
@@ -313,7 +165,26 @@ fn random(body: &[u8]) -> bool {
             return true;
         }
     }
-    false
+    seen.count_ones() >= MIN_DISTINCT && case_changes(body) * 100 >= body.len() * 30
+}
+
+/// How often a capital follows a small letter, or the reverse.
+fn case_changes(body: &[u8]) -> usize {
+    let lower = |b: &u8| b.is_ascii_lowercase();
+    let upper = |b: &u8| b.is_ascii_uppercase();
+    body.windows(2)
+        .filter(|pair| matches!(pair, [a, b] if lower(a) && upper(b) || upper(a) && lower(b)))
+        .count()
+}
+
+/// Random, with a capital and a small letter: what a short prefix needs, to be told from a name.
+fn mixed(body: &[u8]) -> bool {
+    random(body) && body.iter().any(u8::is_ascii_uppercase) && body.iter().any(u8::is_ascii_lowercase)
+}
+
+/// Five groups of 8, 4, 4, 4 and 12 in hexadecimal (RFC 9562).
+fn uuid(body: &[u8]) -> bool {
+    body.len() == 36 && body.split(|b| *b == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12]) && random(body)
 }
 
 /// `sk-` also begins names made of words. A key has a long unbroken stretch of letters and digits.

@@ -20,6 +20,7 @@ const LINE_BYTES: usize = 16;
 const MAX_GAP_BYTES: usize = 24;
 
 const BASE64: ByteSet = ByteSet::alphanumeric_and(b"+/=");
+const DIGITS: ByteSet = ByteSet::of(b"0123456789");
 const LABEL: ByteSet = ByteSet::alphanumeric_and(b" ");
 const GAP: ByteSet = ByteSet::of(b" \t\r\n\\\"',+#*>|");
 /// What may stand between the label and the first line: `Proc-Type: 4,ENCRYPTED`, `Version: GnuPG v2 (GNU/Linux)`.
@@ -41,8 +42,25 @@ pub(super) fn judge(text: &[u8], start: usize, label: usize, ahead: Ahead) -> Ve
     if !(name.ends_with(b"PRIVATE KEY") || name.ends_with(b"PRIVATE KEY BLOCK")) {
         return Verdict::Not;
     }
+    body(text, start, end + LABEL_END.len(), ahead)
+}
+
+/// Judges PuTTY's private part, whose number of lines begins at `count`.
+pub(super) fn judge_putty(text: &[u8], start: usize, count: usize, ahead: Ahead) -> Verdict {
+    const MAX_COUNT_BYTES: usize = 3;
+    let end = DIGITS.run(text, count, count + MAX_COUNT_BYTES);
+    if end == text.len() && ahead == Ahead::Wait {
+        return Verdict::Undecided;
+    }
+    if end == count {
+        return Verdict::Not;
+    }
+    body(text, start, end, ahead)
+}
+
+/// Judges what follows a label: headers, perhaps, and a first run of base64.
+fn body(text: &[u8], start: usize, mut at: usize, ahead: Ahead) -> Verdict {
     let limit = start + LOOK_BYTES;
-    let mut at = end + LABEL_END.len();
     loop {
         let run = BASE64.run(text, at, (at + FIRST_RUN_BYTES).min(limit));
         if run == at + FIRST_RUN_BYTES {

@@ -47,7 +47,9 @@ fn block<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>, place: Place) -
             "stdout" | "stderr" => push(reader, request, Place::ToolResult)?,
             // Tools that an MCP server lists, or that are offered from here on.
             "tools" | "tool" | "tool_changes" | "definition" => {
+                let start = reader.position()?;
                 request.push_all(reader, Place::ToolDefinition, true, schema_key)?;
+                request.tools.push(start..reader.offset());
             }
             "source" => {
                 has_source = true;

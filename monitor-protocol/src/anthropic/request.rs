@@ -40,6 +40,7 @@ fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) 
             request.push_all(reader, Place::ToolDefinition, true, schema_key)?;
             request.tools.push(start..reader.offset());
         }
+        "mcp_servers" => request.tools.push(reader.skip()?),
         "fallbacks" => fallbacks(reader, request)?,
         "compaction" | "context_management" => instructions(reader, request)?,
         "requests" => batch(reader, request)?,
@@ -62,7 +63,6 @@ fn member<'b>(reader: &mut Reader<'b>, key: Str<'b>, request: &mut Request<'b>) 
         | "diagnostics"
         | "fallback_credit_token"
         | "inference_geo"
-        | "mcp_servers"
         | "metadata"
         | "service_tier"
         | "speed"

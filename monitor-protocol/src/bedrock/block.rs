@@ -63,7 +63,13 @@ fn block<'b>(reader: &mut Reader<'b>, kind: &str, request: &mut Request<'b>, pla
             })
             .map(drop),
         "cachePoint" => reader.skip().map(drop),
-        "toolAddition" | "toolRemoval" => request.push_all(reader, Place::ToolDefinition, true, unknown_key),
+        "toolAddition" => {
+            let start = reader.position()?;
+            request.push_all(reader, Place::ToolDefinition, true, unknown_key)?;
+            request.tools.push(start..reader.offset());
+            Ok(())
+        }
+        "toolRemoval" => request.push_all(reader, Place::ToolDefinition, true, unknown_key),
         _ => request.push_all(reader, Place::Other, false, unknown_key),
     }
 }

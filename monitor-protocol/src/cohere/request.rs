@@ -55,12 +55,15 @@ fn member<'b>(
             })
             .map(drop),
         "tools" => request.tool_definitions(reader, true),
+        "connectors" => {
+            request.turned_on(reader, &key)?;
+            reader.skip().map(drop)
+        }
         "tool_results" => tool_results(reader, request),
         "response_format" => request.push_all(reader, Place::OutputSchema, true, schema_key),
         // Known, and read by no model.
         "citation_options"
         | "citation_quality"
-        | "connectors"
         | "conversation_id"
         | "embedding_types"
         | "force_single_step"

@@ -1,5 +1,9 @@
 //! What a client's messages say: requests, and answers to what the server asked.
 
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
 use crate::{
     JsonError, Place, ReadError, Request, Role,
     json::{Kind, Reader},
@@ -23,32 +27,47 @@ pub(super) fn read_request(body: &[u8]) -> std::result::Result<Request<'_>, Read
 
 fn message<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
     request.messages = request.messages.saturating_add(1);
-    reader
-        .object(|reader, key| match &*key.text() {
-            "method" => {
-                if reader
-                    .string()?
-                    .is_some_and(|method| method.text() == "tools/call")
-                {
-                    request.tool_calls = request.tool_calls.saturating_add(1);
-                }
-                Ok(())
+    let mut calls = false;
+    let mut named = SmallVec::new();
+    reader.object(|reader, key| match &*key.text() {
+        "method" => {
+            if reader
+                .string()?
+                .is_some_and(|method| method.text() == "tools/call")
+            {
+                calls = true;
+                request.tool_calls = request.tool_calls.saturating_add(1);
             }
-            "params" => params(reader, request),
-            // What a model (`sampling/createMessage`) or a person (`elicitation/create`) answered the server.
-            "result" => list(reader, request, Role::Assistant, Place::Message, envelope_key),
-            "error" => list(reader, request, Role::Unstated, Place::Other, envelope_key),
-            "id" | "jsonrpc" => reader.skip().map(drop),
-            _ => list(reader, request, Role::Unstated, Place::Other, unknown_key),
-        })
-        .map(drop)
+            Ok(())
+        }
+        "params" => params(reader, request, &mut named),
+        // What a model (`sampling/createMessage`) or a person (`elicitation/create`) answered the server.
+        "result" => list(reader, request, Role::Assistant, Place::Message, envelope_key),
+        "error" => list(reader, request, Role::Unstated, Place::Other, envelope_key),
+        "id" | "jsonrpc" => reader.skip().map(drop),
+        _ => list(reader, request, Role::Unstated, Place::Other, unknown_key),
+    })?;
+    if calls {
+        request.tools.extend(named);
+    }
+    Ok(())
 }
 
 /// Parameters of `tools/call` and `prompts/get` (`name`, `arguments`); of other methods, whatever they are.
-fn params<'b>(reader: &mut Reader<'b>, request: &mut Request<'b>) -> Result<()> {
+/// What is named is appended to `named`: the method may stand after it.
+fn params<'b>(
+    reader: &mut Reader<'b>,
+    request: &mut Request<'b>,
+    named: &mut SmallVec<[Range<usize>; 1]>,
+) -> Result<()> {
     reader
         .object(|reader, key| match &*key.text() {
-            "name" => list(reader, request, Role::Assistant, Place::ToolCall, unknown_key),
+            "name" => {
+                let start = reader.position()?;
+                list(reader, request, Role::Assistant, Place::ToolCall, unknown_key)?;
+                named.push(start..reader.offset());
+                Ok(())
+            }
             "arguments" => list(reader, request, Role::Assistant, Place::ToolCall, any_key),
             "_meta" | "capabilities" | "clientInfo" | "cursor" | "level" | "progressToken"
             | "protocolVersion" | "requestId" => reader.skip().map(drop),

@@ -67,6 +67,7 @@ struct Lines<'b> {
 
 fn take<'b>(request: &mut Request<'b>, mut lines: Lines<'b>) {
     request.texts.append(&mut lines.request.texts);
+    request.tools.append(&mut lines.request.tools);
     request.model = request.model.take().or(lines.request.model);
     request.messages = request.messages.saturating_add(lines.request.messages);
     request.plan = Some(Box::new(lines.plan));
@@ -151,6 +152,8 @@ fn add_texts<'b>(request: Request<'b>, start: usize, lines: &mut Lines<'b>) {
     let into = &mut lines.request;
     into.messages = into.messages.saturating_add(request.messages);
     into.model = into.model.take().or(request.model);
+    let shifted = |span: Range<usize>| start + span.start..start + span.end;
+    into.tools.extend(request.tools.into_iter().map(shifted));
     into.texts.extend(request.texts.into_iter().map(|mut text| {
         text.literal.shift(start);
         text

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::AgentError;
 use super::endpoints::Endpoints;
+use super::policies::policies_of;
 use crate::config::{Cluster, Config, Identity, Node};
 use crate::intercept::Interceptor;
-use crate::policy::Policies;
 
 /// Where the configuration comes from, and the part of it that cannot change while the agent runs.
 pub(super) struct Reload {
@@ -60,8 +60,7 @@ impl Reload {
             );
         }
         let endpoints = Endpoints::of(&config)?;
-        let policies = Policies::compile(&config.policies, &config.node.name)
-            .map_err(|e| AgentError::Configuration(e.to_string()))?;
+        let policies = policies_of(&config)?;
         if let (true, Err(why)) = (policies.any_closed(), interceptor.kernel.stays()) {
             return Err(AgentError::Configuration(format!(
                 "on_agent_down: closed takes programs that stay when the agent ends, and they are not pinned ({why}): mount a bpf file \

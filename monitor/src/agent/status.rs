@@ -94,7 +94,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         .add_pods(move || for_pods.interceptor.pod_names.known())?;
     let ca_certificate = config.node.run_dir.join(CA_FILE);
     let (for_node, for_missing) = (parts.clone(), parts.clone());
-    let for_owners = parts.clone();
+    let (for_owners, for_policies) = (parts.clone(), parts.clone());
     let (for_budgets, for_peers) = (parts.clone(), parts.clone());
     let (live, ledger) = (
         parts.interceptor.live.clone(),
@@ -109,6 +109,7 @@ pub(super) fn sources(parts: Parts, config: &Config) -> Result<Sources, MetricsE
         missing: Box::new(move || missing(&for_missing)),
         open_connections: Box::new(move || live.list()),
         ledger,
+        policies: Box::new(move || for_policies.interceptor.node.policies.load_full()),
         identify: Box::new(move |pid, uid| for_peers.interceptor.identity.peer(pid, uid)),
         recorder: parts.interceptor.node.recorder.clone(),
         clock: parts.interceptor.node.clock.clone(),

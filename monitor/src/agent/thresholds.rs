@@ -31,6 +31,7 @@ mod tests {
     use crate::config::{Config, FileSink, Format, Sink};
     use crate::event::RecordKind;
     use crate::metrics::Metrics;
+    use crate::policy::Known;
 
     const HOUR_MS: u64 = 3_600_000;
 
@@ -46,7 +47,11 @@ mod tests {
         let (recorder, thread) = Recorder::start(&[sink], metrics.clone()).unwrap();
         let text = "policies: [{name: bots, owner: team-payments}]";
         let config = Config::parse(text, Path::new("weir.yaml")).unwrap();
-        let policies = Policies::compile(&config.policies, "node").unwrap();
+        let known = Known {
+            detectors: &config.detectors.catalog,
+            guardrails: &[],
+        };
+        let policies = Policies::compile(&config.policies, &known, "node").unwrap();
         let clock = Arc::new(ManualClock::new(1_733_616_000_000));
         let ledger = Ledger::in_memory(clock.clone());
         let mut budget = Budget::new("bots/daily/all", 100, Unit::Tokens, Window::rolling(HOUR_MS));

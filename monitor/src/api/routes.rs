@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::feed::{Feed, add_line};
-use super::{DEFAULT_LIMIT, NodeStatus, Sources, budgets, usage};
+use super::{DEFAULT_LIMIT, NodeStatus, Sources, budgets, policies, usage};
 use crate::event::native::{ConnectionRecord, rfc3339};
 use crate::event::{MAX_RECENT, RecordKind};
 
@@ -29,6 +29,7 @@ pub(super) fn router(sources: Arc<Sources>) -> Router {
         .route("/v1/records", get(records))
         .route("/v1/usage", get(usage::usage))
         .merge(budgets::router())
+        .merge(policies::router())
         .fallback(async || Refused(StatusCode::NOT_FOUND, "no such endpoint".to_owned()))
         .with_state(sources)
 }

@@ -27,6 +27,18 @@ pub(crate) struct Fixture {
     pub(crate) clock: Arc<ManualClock>,
 }
 
+/// What the fixture's agent follows.
+fn policies() -> Policies {
+    let text = "policies:\n- {name: billing-bots, workloads: {namespace: [billing]}, owner: team-payments}\n\
+                - {name: keys, mode: observe, content: [{detect: ['secret.*'], action: alert}]}";
+    let config = Config::parse(text, std::path::Path::new("weir.yaml")).unwrap();
+    let known = crate::policy::Known {
+        detectors: &config.detectors.catalog,
+        guardrails: &[],
+    };
+    Policies::compile(&config.policies, &known, "node-1").unwrap()
+}
+
 impl Fixture {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -89,6 +101,10 @@ impl Fixture {
                     ..crate::identity::Workload::clone(&samples::workload())
                 })
             }),
+            policies: {
+                let policies = Arc::new(policies());
+                Box::new(move || policies.clone())
+            },
             recorder: recorder.clone(),
             clock: clock.clone(),
             owner_of: Box::new(|key| key.starts_with("billing-bots/").then(|| "team-payments".into())),
@@ -519,6 +535,20 @@ async fn refuses_what_it_cannot_answer() {
         assert_eq!(found, code, "{path}");
         assert!(body["error"].as_str().unwrap().contains(says), "{path}: {body}");
     }
+}
+
+#[tokio::test]
+async fn policies_are_shown_as_they_are_in_force() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let (code, all) = get(&server, "/v1/policies").await;
+    assert_eq!((code, all["policies"].as_array().unwrap().len()), (200, 2));
+    let (code, one) = get(&server, "/v1/policies/keys").await;
+    assert_eq!((code, &all["policies"][1]), (200, &one));
+    assert_eq!(one["content"][0]["detect"], json!(["secret.*"]));
+    assert_eq!(one["mode"], json!("observe"));
+    let (code, body) = get(&server, "/v1/policies/key").await;
+    assert_eq!((code, &body["error"]), (404, &json!("no policy is called `key`")));
 }
 
 #[tokio::test]

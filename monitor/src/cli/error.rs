@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use monitor_content::UnknownDetector;
+
 use crate::agent::AgentError;
 use crate::config::ConfigError;
 use crate::kernel::KernelError;
@@ -99,6 +101,34 @@ pub enum CliError {
     /// The self-test connection was not accepted.
     #[error("self-test: {0}")]
     SelfTest(io::Error),
+    /// A pattern on the command line selects no detector.
+    #[error("{0}")]
+    Detector(#[from] UnknownDetector),
+    /// Standard input broke off.
+    #[error("cannot read the input: {0}")]
+    Input(io::Error),
+    /// Lines of the input were passed over; each has been told.
+    #[error("{bad} of the input's lines could not be read, as told above")]
+    BadLines {
+        /// How many.
+        bad: u64,
+    },
+    /// The file of cases could not be read.
+    #[error("cannot read the cases in {path}: {source}")]
+    Cases {
+        /// The file as it was named.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The rules decide otherwise than cases expect; each has been told.
+    #[error("{failed} of {cases} cases failed")]
+    CasesFailed {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        cases: usize,
+    },
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -110,7 +140,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::InvalidConfig,
-            Self::NoEnd => Exit::Usage,
+            Self::NoEnd | Self::Detector(_) => Exit::Usage,
             Self::NotRunning { .. } => Exit::NotRunning,
             Self::NotAllowed { .. } => Exit::NotAllowed,
             Self::Refused { .. }
@@ -122,6 +152,10 @@ impl CliError {
             | Self::AgentAlive { .. }
             | Self::Kernel(_)
             | Self::SelfTest(_)
+            | Self::Input(_)
+            | Self::BadLines { .. }
+            | Self::Cases { .. }
+            | Self::CasesFailed { .. }
             | Self::Output(_) => Exit::Failure,
         }
     }

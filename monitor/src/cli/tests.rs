@@ -89,6 +89,33 @@ async fn lists() {
 }
 
 #[tokio::test]
+async fn policies() {
+    let fixture = Fixture::new();
+    let server = fixture.start().await;
+    let socket = server.socket();
+    let table = weir(socket, "policy list").await;
+    shows(
+        &table,
+        &[
+            "billing-bots",
+            "namespaces=billing",
+            "team-payments",
+            "observe",
+            "all",
+        ],
+    );
+    shows(
+        &weir(socket, "policy get keys").await,
+        &["secret.*", "mode: observe"],
+    );
+    let unknown = weir(socket, "policy get nothing").await.0.unwrap_err();
+    assert!(
+        unknown.to_string().contains("no policy is called `nothing`"),
+        "{unknown}"
+    );
+}
+
+#[tokio::test]
 async fn budgets() {
     let fixture = Fixture::new();
     let ledger = &fixture.sources.ledger;

@@ -125,7 +125,7 @@ impl<'a> Problems<'a> {
 }
 
 /// The parser's own error as a problem: its message without the place, which the problem carries already.
-pub(super) fn from_parser(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
+pub(crate) fn from_parser(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
     let at = error.location().unwrap_or(Location::UNKNOWN);
     let mut message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
     let place = format!(" at line {}, column {}", at.line(), at.column());

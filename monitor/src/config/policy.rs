@@ -4,53 +4,68 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BudgetRule, Glob};
+use super::{BudgetRule, ContentRule, DenyRule, Glob, GuardrailRule, PromptLimit};
+use crate::expression::Expression;
 
 /// What applies to the workloads it selects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// Unique; 1–63 letters, digits, `-`, `_` or `.`.
     pub name: String,
     /// Who answers for it, for example a team; on record with every decision of the policy.
     pub owner: Option<String>,
+    /// Which of their exchanges it applies to; `None` for all.
+    pub when: Option<Expression>,
     /// The workloads it applies to.
     pub workloads: Selector,
     /// Whether its decisions are carried out or only recorded.
     pub mode: Mode,
     /// Models that may be asked, or `None` for all.
     pub models: Option<Vec<Glob>>,
-    /// Operations that may be asked for.
-    pub operations: OperationRule,
+    /// Operations that may be asked for, by the names that records have.
+    pub operations: NameRule,
+    /// Tools that may be offered to a model, and called by it.
+    pub tools: NameRule,
+    /// How long a prompt may be.
+    pub max_prompt: Option<PromptLimit>,
+    /// Languages that users may write in, by their ISO 639-1 codes, or `None` for all.
+    pub languages: Option<Vec<&'static str>>,
+    /// Conditions under which a request is refused.
+    pub deny: Vec<DenyRule>,
     /// How streams are metered.
     pub meter: Meter,
     /// Budgets, all of which must have room.
     pub budgets: Vec<BudgetRule>,
     /// What must not pass in text.
     pub content: Vec<ContentRule>,
+    /// What is done about text that the detectors could not read to its end.
+    pub on_detector_limit: OnDetectorLimit,
+    /// Who is asked about prompts.
+    pub guardrails: Vec<GuardrailRule>,
     /// What is done where an exchange cannot be seen or attributed.
     pub coverage: Coverage,
 }
 
-/// Which operations may be asked for, by the names that records have.
+/// Which of the things that have names are allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct OperationRule {
+pub struct NameRule {
     /// Only these, or `None` for all.
     pub allow: Option<Vec<Glob>>,
     /// None of these.
     pub deny: Vec<Glob>,
 }
 
-impl OperationRule {
+impl NameRule {
     /// Whether it says anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.allow.is_none() && self.deny.is_empty()
     }
 
-    /// Whether an operation of this name may be asked for.
+    /// Whether what has this name is allowed.
     #[must_use]
-    pub fn allows(&self, operation: &str) -> bool {
-        let listed = |list: &[Glob]| list.iter().any(|glob| glob.matches(operation));
+    pub fn allows(&self, name: &str) -> bool {
+        let listed = |list: &[Glob]| list.iter().any(|glob| glob.matches(name));
         self.allow.as_deref().is_none_or(listed) && !listed(&self.deny)
     }
 }
@@ -64,6 +79,19 @@ pub enum Meter {
     Exact,
     /// Requests stay as they are; what the provider does not tell is counted here.
     Passive,
+}
+
+/// What happens to text that detectors could not read to its end, because it met one of their bounds: it is encoded more often
+/// than is decoded, or has more findings than are reported, or is longer than one exchange's rules read, or hides too little text among too many characters that nobody
+/// sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDetectorLimit {
+    /// It is refused: something may have been missed.
+    #[default]
+    Deny,
+    /// It passes, on record, with what has been found redacted or refused as the rules say.
+    Allow,
 }
 
 /// What is done where an exchange cannot be seen or attributed; `None` where the policy does not say. Of several policies
@@ -197,34 +225,4 @@ pub enum Mode {
     Enforce,
     /// Decisions are recorded and nothing is changed.
     Observe,
-}
-
-/// What to do about text that detectors find.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ContentRule {
-    /// Names of detectors, or families of them such as `secret.*`; at least one, each known.
-    pub detect: Vec<String>,
-    /// The parts of an exchange that are scanned; at least one.
-    pub parts: Parts,
-    /// What follows a finding.
-    pub action: Action,
-}
-
-/// Parts of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Parts {
-    /// The text of the request.
-    pub prompt: bool,
-    /// The text of the response.
-    pub response: bool,
-}
-
-/// What follows a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// The found text is replaced by a placeholder.
-    Redact,
-    /// The request is refused, or the response cut.
-    Block,
 }

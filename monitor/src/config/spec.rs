@@ -17,6 +17,8 @@ pub(super) struct ConfigSpec {
     pub(super) identity: Option<super::identity::IdentitySpec>,
     pub(super) cluster: Option<super::cluster::ClusterSpec>,
     pub(super) prices: Option<super::prices::PricesSpec>,
+    pub(super) detectors: Option<Vec<super::detectors::DetectorSpec>>,
+    pub(super) guardrails: Option<Vec<super::guardrail::GuardrailSpec>>,
     pub(super) policies: Option<Vec<PolicySpec>>,
     pub(super) usage: Option<super::usage::UsageSpec>,
     pub(super) events: Option<EventsSpec>,
@@ -74,13 +76,26 @@ pub(super) struct PolicySpec {
     #[serde(default)]
     pub(super) models: Option<ModelsSpec>,
     #[serde(default)]
-    pub(super) operations: Option<OperationsSpec>,
+    pub(super) operations: Option<NamesSpec>,
+    #[serde(default)]
+    pub(super) tools: Option<NamesSpec>,
+    #[serde(default)]
+    pub(super) when: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) deny: Option<Vec<super::condition::DenySpec>>,
+    #[serde(default)]
+    pub(super) max_prompt: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) languages: Option<super::condition::LanguagesSpec>,
     #[serde(default)]
     pub(super) meter: Option<super::Meter>,
+    pub(super) on_detector_limit: Option<super::OnDetectorLimit>,
     #[serde(default)]
     pub(super) budgets: Option<Vec<super::budget::BudgetSpec>>,
     #[serde(default)]
-    pub(super) content: Option<Vec<ContentSpec>>,
+    pub(super) content: Option<Vec<super::content::ContentSpec>>,
+    #[serde(default)]
+    pub(super) guardrails: Option<Vec<super::guardrail::GuardrailRuleSpec>>,
     #[serde(default, rename = "match")]
     pub(super) matches: Option<Spanned<super::Match>>,
     #[serde(default)]
@@ -119,18 +134,9 @@ pub(super) struct ModelsSpec {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct OperationsSpec {
+pub(super) struct NamesSpec {
     pub(super) allow: Option<OneOrMany>,
     pub(super) deny: Option<OneOrMany>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ContentSpec {
-    pub(super) detect: OneOrMany,
-    #[serde(default, rename = "in")]
-    pub(super) parts: Option<OneOrMany>,
-    pub(super) action: super::Action,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -117,20 +117,8 @@ events:
     assert!(everyone.operations.is_empty() && everyone.operations.allows("realtime"));
     assert_eq!(bots.budgets[0], BudgetRule::tokens(200_000, 3_600_000));
     assert_eq!(bots.budgets[1].window, Window::rolling(MAX_WINDOW_MS));
-    assert_eq!(
-        bots.content[0].parts,
-        Parts {
-            prompt: true,
-            response: false
-        }
-    );
-    assert_eq!(
-        bots.content[1].parts,
-        Parts {
-            prompt: true,
-            response: true
-        }
-    );
+    assert_eq!(bots.content[0].parts, PartSet::prompt());
+    assert_eq!(bots.content[1].parts, PartSet::ALL);
     assert_eq!(bots.content[1].action, Action::Block);
     assert_eq!(everyone.workloads, Selector::default());
     assert_eq!((everyone.mode, &everyone.models), (Mode::Enforce, &None));
@@ -361,7 +349,7 @@ fn policies_say_what_they_mean() {
     refuses(
         &content("detect: [pii.email], in: [answer], action: block"),
         "4:32",
-        "`prompt` or `response`",
+        "write `prompt`, `response` or",
     );
     refuses(&content("detect: [pii.email]"), "4:6", "missing field `action`");
 }
@@ -444,4 +432,91 @@ fn what_the_kernel_decides_is_decided_by_the_cgroup() {
         "4:20",
         "select by `cgroup`",
     );
+}
+
+#[test]
+fn tools_are_listed_by_patterns() {
+    let config = parse("policies:\n  - {name: a, tools: {allow: [\"search_*\"], deny: shell}}\n").unwrap();
+    let tools = &config.policies[0].tools;
+    assert!(tools.allows("search_web") && !tools.allows("shell") && !tools.allows("exec"));
+    refuses(
+        "policies:\n  - {name: a, tools: {allow: []}}\n",
+        "2:30",
+        "allows no tool",
+    );
+}
+
+#[test]
+fn conditions_are_compiled_and_sizes_and_languages_read() {
+    let config = parse(
+        r#"
+policies:
+  - name: a
+    when: 'request.operation == "chat_completions" && workload.labels["tier"] != "gold"'
+    max_prompt: 32k tokens
+    languages: {allow: [en, de]}
+    on_detector_limit: allow
+    deny:
+      - {name: tools-after-injection, when: 'findings.exists(f, f.detector == "prompt_injection") && size(request.tools) > 0', owasp: LLM06}
+  - {name: b, max_prompt: 256 KiB}
+"#,
+    )
+    .unwrap();
+    let [a, b] = &config.policies[..] else {
+        panic!("two policies")
+    };
+    assert!(a.when.is_some() && b.when.is_none());
+    let on_limit = [a.on_detector_limit, b.on_detector_limit];
+    assert_eq!(on_limit, [OnDetectorLimit::Allow, OnDetectorLimit::Deny]);
+    assert_eq!(a.max_prompt, Some(PromptLimit::Tokens(32_000)));
+    assert_eq!(b.max_prompt, Some(PromptLimit::Bytes(256 << 10)));
+    assert_eq!(a.languages.as_deref(), Some(&["en", "de"][..]));
+    assert_eq!(
+        (a.deny[0].name.as_str(), a.deny[0].owasp),
+        ("tools-after-injection", Some(crate::event::Owasp::Llm06))
+    );
+    let shown = serde_json::to_value(a).unwrap();
+    assert!(shown["when"].as_str().unwrap().starts_with("request.operation"));
+}
+
+#[test]
+fn conditions_that_can_never_hold_have_a_place() {
+    for (policy, at, says) in [
+        ("when: 'request.model =='", "2:21", "is not CEL"),
+        (
+            "when: 'requst.model == \"x\"'",
+            "2:21",
+            "reads `requst`, which there is not",
+        ),
+        ("when: 'request.modle == \"x\"'", "2:21", "`request.model`"),
+        ("when: 'size(findings) > 0'", "2:21", "reads `findings`"),
+        ("when: '\"yes\"'", "2:21", "is no condition"),
+        (
+            "deny: [{name: r, when: 'nothing > 1'}]",
+            "2:38",
+            "may read `request`, `workload`, `findings`",
+        ),
+        (
+            "deny: [{name: 'a b', when: 'request.stream'}]",
+            "2:29",
+            "is no name of a rule",
+        ),
+        (
+            "deny: [{name: r, when: 'request.stream', owasp: LLM11}]",
+            "2:63",
+            "LLM01 to LLM10",
+        ),
+        (
+            "deny: [{name: r, when: 'request.stream'}, {name: r, when: 'request.stream'}]",
+            "2:64",
+            "already",
+        ),
+        ("max_prompt: 32k", "2:27", "is not the size of a prompt"),
+        ("max_prompt: 25 USD", "2:27", "is not the size of a prompt"),
+        ("max_prompt: 0 tokens", "2:27", "is not the size of a prompt"),
+        ("languages: {allow: [english]}", "2:35", "ISO 639-1"),
+        ("languages: {allow: []}", "2:34", "allows no language"),
+    ] {
+        refuses(&format!("policies:\n  - {{name: a, {policy}}}\n"), at, says);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use monitor_content::Detectors;
+use monitor_content::DetectorCatalog;
 use monitor_protocol::{Api, Operation};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -13,15 +13,18 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::{ConfigError, Problems};
 use super::spec::{
-    ConfigSpec, ContentSpec, EndpointSpec, EventsSpec, InterceptSpec, NodeSpec, OneOrMany, OperationsSpec,
-    PolicySpec, SelectorSpec, SinkSpec,
+    ConfigSpec, EndpointSpec, EventsSpec, InterceptSpec, NamesSpec, NodeSpec, OneOrMany, PolicySpec,
+    SelectorSpec, SinkSpec,
 };
 use super::{
-    Config, ContentRule, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR, DEFAULT_PLAIN_PORTS,
-    DEFAULT_PORTS, DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events,
-    FileSink, Glob, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MIN_REQUEST_LIMIT_BYTES, Node,
-    OperationRule, Parts, Policy, Selector, Sink, budget, cluster, identity, prices, quantity, usage, users,
+    Config, Coverage, DEFAULT_DRAIN_MS, DEFAULT_LISTEN, DEFAULT_PIN_DIR, DEFAULT_PLAIN_PORTS, DEFAULT_PORTS,
+    DEFAULT_REQUEST_LIMIT_BYTES, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, Endpoint, Events, FileSink, Glob,
+    Guardrail, Intercept, MAX_DRAIN_MS, MAX_REQUEST_LIMIT_BYTES, MIN_REQUEST_LIMIT_BYTES, NameRule, Node,
+    Policy, Selector, Sink, budget, cluster, condition, detectors, guardrail, identity, prices, quantity,
+    usage, users,
 };
+
+use crate::expression::Scope;
 
 /// Longest name of a policy or provider; it becomes a label of records.
 const MAX_NAME_BYTES: usize = 63;
@@ -33,6 +36,13 @@ const MAX_OWNER_BYTES: usize = 128;
 const MAX_HOST_BYTES: usize = 253;
 /// Longest label of a host name (RFC 1035 section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
+
+/// What policies may name of the rest of the configuration.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    detectors: &'a DetectorCatalog,
+    guardrails: &'a [Guardrail],
+}
 
 pub(super) fn config(spec: ConfigSpec, path: &Path) -> Result<Config, ConfigError> {
     let mut problems = Problems::new(path);
@@ -47,13 +57,22 @@ pub(super) fn config(spec: ConfigSpec, path: &Path) -> Result<Config, ConfigErro
             .as_ref()
             .is_some_and(|cluster| cluster.fingerprint_key_file.is_some()),
     };
+    let own = detectors::detectors(spec.detectors.unwrap_or_default(), &mut problems);
+    let guardrails = guardrail::guardrails(spec.guardrails.unwrap_or_default(), &mut problems);
+    let known = Known {
+        detectors: &own.catalog,
+        guardrails: &guardrails,
+    };
+    let policies = policies(spec.policies.unwrap_or_default(), around, known, &mut problems);
     let config = Config {
         node: node(spec.node.unwrap_or_default(), &mut problems),
         intercept: intercept(spec.intercept.unwrap_or_default(), &mut problems),
         identity: identity::identity(spec.identity.unwrap_or_default(), &mut problems),
         cluster,
         prices: prices::prices(spec.prices.unwrap_or_default(), &mut problems),
-        policies: policies(spec.policies.unwrap_or_default(), around, &mut problems),
+        policies,
+        detectors: own,
+        guardrails,
         usage: usage::usage(spec.usage.unwrap_or_default(), &mut problems),
         events: events(spec.events.unwrap_or_default(), &mut problems),
     };
@@ -287,6 +306,7 @@ fn request_limit(spec: Option<Spanned<String>>, problems: &mut Problems<'_>) -> 
 fn policies(
     specs: Vec<PolicySpec>,
     around: budget::Surroundings<'_>,
+    known: Known<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Policy> {
     let mut seen = HashSet::new();
@@ -313,14 +333,33 @@ fn policies(
             workloads: selector(spec.workloads.unwrap_or_default(), problems),
             mode: spec.mode.unwrap_or_default(),
             operations: operations(spec.operations.unwrap_or_default(), problems),
+            when: spec
+                .when
+                .and_then(|when| condition::expression(&when, Scope::Exchange, problems)),
+            deny: condition::denials(spec.deny.unwrap_or_default(), problems),
+            max_prompt: spec
+                .max_prompt
+                .and_then(|limit| condition::prompt_limit(&limit, problems)),
+            languages: spec
+                .languages
+                .map(|languages| condition::languages(languages, problems)),
+            tools: tools(spec.tools.unwrap_or_default(), problems),
             meter: spec.meter.unwrap_or_default(),
+            on_detector_limit: spec.on_detector_limit.unwrap_or_default(),
             budgets: budget::budgets(spec.budgets.unwrap_or_default(), around, problems),
             models,
             content: spec
                 .content
                 .unwrap_or_default()
                 .into_iter()
-                .map(|spec| content(spec, problems))
+                .enumerate()
+                .map(|(index, spec)| spec.check(index, known.detectors, problems))
+                .collect(),
+            guardrails: spec
+                .guardrails
+                .unwrap_or_default()
+                .into_iter()
+                .map(|spec| spec.check(known.guardrails, problems))
                 .collect(),
             coverage,
         });
@@ -393,9 +432,9 @@ pub(super) fn operation_globs(list: OneOrMany, empty: &str, problems: &mut Probl
     globs(list, empty, problems)
 }
 
-fn operations(spec: OperationsSpec, problems: &mut Problems<'_>) -> OperationRule {
+fn operations(spec: NamesSpec, problems: &mut Problems<'_>) -> NameRule {
     let mut list = |spec: Option<OneOrMany>, empty: &str| Some(operation_globs(spec?, empty, problems));
-    OperationRule {
+    NameRule {
         allow: list(
             spec.allow,
             "allows no operation, which would deny every request; name the allowed ones, or remove `allow`",
@@ -403,6 +442,21 @@ fn operations(spec: OperationsSpec, problems: &mut Problems<'_>) -> OperationRul
         deny: list(
             spec.deny,
             "denies nothing; name the denied operations, or remove `deny`",
+        )
+        .unwrap_or_default(),
+    }
+}
+
+fn tools(spec: NamesSpec, problems: &mut Problems<'_>) -> NameRule {
+    let mut list = |spec: Option<OneOrMany>, empty: &str| Some(globs(spec?, empty, problems));
+    NameRule {
+        allow: list(
+            spec.allow,
+            "allows no tool; name the allowed ones, write `deny: [\"*\"]` to deny all, or remove `allow`",
+        ),
+        deny: list(
+            spec.deny,
+            "denies nothing; name the denied tools, or remove `deny`",
         )
         .unwrap_or_default(),
     }
@@ -431,52 +485,6 @@ fn selector(spec: SelectorSpec, problems: &mut Problems<'_>) -> Selector {
         containers: list(spec.container),
         images: list(spec.image),
         spiffe: list(spec.spiffe),
-    }
-}
-
-fn content(spec: ContentSpec, problems: &mut Problems<'_>) -> ContentRule {
-    if spec.detect.values.is_empty() {
-        problems.add(
-            spec.detect.at,
-            "the rule names no detector; name at least one, as in `detect: [pii.credit_card]`",
-        );
-    }
-    for name in &spec.detect.values {
-        problems.take(name.referenced, Detectors::compile(&[name.value.as_str()]));
-    }
-    let parts = match spec.parts {
-        None => Parts {
-            prompt: true,
-            response: true,
-        },
-        Some(list) => {
-            let mut parts = Parts {
-                prompt: false,
-                response: false,
-            };
-            if list.values.is_empty() {
-                problems.add(
-                    list.at,
-                    "the rule looks nowhere; write `in: [prompt]`, `in: [response]` or both",
-                );
-            }
-            for part in list.values {
-                match part.value.as_str() {
-                    "prompt" => parts.prompt = true,
-                    "response" => parts.response = true,
-                    other => problems.add(
-                        part.referenced,
-                        format_args!("`{other}` is not a part of an exchange; write `prompt` or `response`"),
-                    ),
-                }
-            }
-            parts
-        }
-    };
-    ContentRule {
-        detect: spec.detect.values.into_iter().map(|name| name.value).collect(),
-        parts,
-        action: spec.action,
     }
 }
 

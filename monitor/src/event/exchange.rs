@@ -10,7 +10,9 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::label::labels;
-use super::{ErrorClass, ExchangeId, LimitAction, Part, Reason, ShortText, Verdict};
+use super::{
+    ErrorClass, ExchangeId, Fault, FindingAction, LimitAction, Owasp, Part, Reason, ShortText, Verdict,
+};
 use crate::exchange::Fingerprint;
 use crate::identity::{Attribution, Workload};
 
@@ -69,6 +71,12 @@ pub struct Exchange {
     pub observed_actions: SmallVec<[LimitAction; 0]>,
     /// Why, when it did not pass whole and unchanged.
     pub reason: Option<Reason>,
+    /// The rule of a policy that decided, where it has a name: of content, or a condition.
+    pub rule: Option<Arc<str>>,
+    /// The risk that the decision is against.
+    pub owasp: Option<Owasp>,
+    /// What kept policies from deciding by what they say.
+    pub faults: SmallVec<[Fault; 0]>,
     /// The policy that decided.
     pub policy: Option<Arc<str>>,
     /// Who answers for that policy, where the configuration says.
@@ -171,15 +179,35 @@ pub struct OwnCount {
     pub output: u64,
 }
 
-/// How often a detector fired in a part of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Most hashes of one [`FindingCount`]: enough to correlate by, and a record stays small whatever a prompt holds.
+pub const MAX_FINDING_HASHES: usize = 8;
+
+/// How often a rule's detector fired in a part of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FindingCount {
     /// The detector's name.
     pub detector: &'static str,
     /// Where.
     pub part: Part,
+    /// The policy of the rule.
+    pub policy: Arc<str>,
+    /// The rule, by its name or place in the policy.
+    pub rule: Arc<str>,
+    /// What the rule does about it.
+    pub action: FindingAction,
+    /// Whether that was done; `false` where the policy observes.
+    pub enforced: bool,
+    /// The risk the rule is against.
+    pub owasp: Option<Owasp>,
+    /// How sure the detector was, the most of all, 0 to 100.
+    pub confidence_percent: u8,
+    /// What it saw, in the most certain case.
+    pub explanation: &'static str,
     /// How often.
     pub count: u32,
+    /// Keyed hashes of what was found, each once: equal texts have equal hashes. At most
+    /// [`MAX_FINDING_HASHES`].
+    pub hashes: Vec<Fingerprint>,
 }
 
 /// What an exchange did to a budget.

@@ -37,10 +37,22 @@ labels! {
         Unpriced => "unpriced",
         /// A content rule found something.
         Content => "content",
+        /// An external guardrail said no.
+        Guardrail => "guardrail",
+        /// An external guardrail could not be asked.
+        GuardrailFailed => "guardrail_failed",
         /// A policy does not allow the model.
         Model => "model",
         /// A policy does not allow the operation.
         Operation => "operation",
+        /// A policy does not allow a tool that is offered or called.
+        Tool => "tool",
+        /// The prompt is longer than a policy allows.
+        PromptSize => "prompt_size",
+        /// A policy does not allow the language of a text.
+        Language => "language",
+        /// The condition of a policy's rule holds.
+        Rule => "rule",
         /// The request or response could not be read as what it claims to be, and a policy needs it read.
         Unreadable => "unreadable",
         /// The request exceeds the inspection bound.
@@ -59,6 +71,29 @@ labels! {
         ClientGone => "client_gone",
         /// The agent was shut down during the exchange.
         Shutdown => "shutdown",
+    }
+}
+
+impl Reason {
+    /// The risk that a decision for this reason is against, where it is the same for every rule.
+    #[must_use]
+    pub const fn owasp(self) -> Option<Owasp> {
+        match self {
+            Self::Model | Self::Operation | Self::Tool => Some(Owasp::Llm06),
+            Self::Budget | Self::Unpriced | Self::PromptSize => Some(Owasp::Llm10),
+            _ => None,
+        }
+    }
+}
+
+labels! {
+    /// What kept a policy from deciding by what it says.
+    Fault {
+        /// A condition could not be evaluated. It was decided as if it had said yes.
+        ExpressionFailed => "expression_failed",
+        /// A detector met one of its bounds and could not read a text to its end: what the policy says of that was done
+        /// (`on_detector_limit`).
+        DetectorLimit => "detector_limit",
     }
 }
 
@@ -97,12 +132,52 @@ impl ErrorClass {
 }
 
 labels! {
-    /// A part of an exchange in which something was found.
-    Part {
-        /// The text of the request.
-        Prompt => "prompt",
-        /// The text of the response.
-        Response => "response",
+    /// What a content rule does about a finding.
+    FindingAction {
+        /// It is put on record.
+        Alert => "alert",
+        /// It is replaced.
+        Redact => "redact",
+        /// The request is refused, or the response cut.
+        Block => "block",
+    }
+}
+
+labels! {
+    /// The risk that a rule is against, of the OWASP Top 10 for LLM applications, 2025.
+    Owasp {
+        /// Prompt injection.
+        Llm01 => "LLM01",
+        /// Sensitive information disclosure.
+        Llm02 => "LLM02",
+        /// Supply chain.
+        Llm03 => "LLM03",
+        /// Data and model poisoning.
+        Llm04 => "LLM04",
+        /// Improper output handling.
+        Llm05 => "LLM05",
+        /// Excessive agency.
+        Llm06 => "LLM06",
+        /// System prompt leakage.
+        Llm07 => "LLM07",
+        /// Vector and embedding weaknesses.
+        Llm08 => "LLM08",
+        /// Misinformation.
+        Llm09 => "LLM09",
+        /// Unbounded consumption.
+        Llm10 => "LLM10",
+    }
+}
+
+impl Owasp {
+    /// What a detector's findings are a sign of.
+    #[must_use]
+    pub fn of_detector(detector: &str) -> Option<Self> {
+        match detector {
+            "prompt_injection" => Some(Self::Llm01),
+            _ if detector.starts_with("pii.") || detector.starts_with("secret.") => Some(Self::Llm02),
+            _ => None,
+        }
     }
 }
 

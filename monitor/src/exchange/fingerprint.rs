@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
 use monitor_protocol::Api;
+use serde::{Serialize, Serializer};
 
 /// Name of the node's own key in `node.state_dir`.
 const KEY_FILE: &str = "fingerprint.key";
@@ -47,6 +48,7 @@ pub enum FingerprintError {
 }
 
 /// Works out fingerprints.
+#[derive(Clone)]
 pub struct Fingerprints(hmac::Key);
 
 impl Fingerprints {
@@ -137,6 +139,12 @@ impl Fingerprint {
     pub fn as_str(&self) -> &str {
         // They are ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -5,18 +5,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use monitor_budget::{Denied, Unit};
-use monitor_content::{Encoding, Finding, placeholder, redact};
+use monitor_content::{Encoding, Finding, Scanned};
 use monitor_protocol::{
     Edit, EditError, RefusalReason, Request, Rewrite, Text, edit, prompt_count, read_request,
 };
 
+use super::conditions::Said;
 use super::decode::decode_whole;
 use super::fields::Boundary;
+use super::replace::{Replaced, hash, make_disjoint, replace};
 use super::reserve::{Asked, named};
 use super::response::Reader;
-use super::{Decision, Exchange, Inspected, Refusal};
-use crate::event::{Part, Reason, ShortText, Verdict};
+use super::{Decision, Exchange, Fingerprint, Inspected, Refusal};
+use crate::event::{
+    Fault, FindingAction, FindingCount, MAX_FINDING_HASHES, Part, Reason, ShortText, Verdict,
+};
 use crate::policy::Scan;
+
+/// Bytes of whole texts that the content rules of one exchange read, each rule's counted by itself: a body of the default limit
+/// read by four rules. Text that is made to be slow to read takes a detector up to a quarter of a second a megabyte.
+const MAX_SCANNED_BYTES: usize = 128 << 20;
 
 /// A body up to this size is inspected on the connection's own thread, where it delays the connections beside it by
 /// some milliseconds at most; a larger one on a thread of its own.
@@ -35,9 +43,9 @@ impl Job {
         Self { exchange, body }
     }
 
-    /// Whether it is better run away from the connections of the thread.
-    pub fn is_large(&self) -> bool {
-        self.body.len() > INLINE_BYTES
+    /// Whether it is better run away from the connections of the thread: it is large, or waits for a guardrail.
+    pub fn waits(&self) -> bool {
+        self.body.len() > INLINE_BYTES || !self.exchange.applied.guardrails.is_empty()
     }
 
     /// Decides.
@@ -48,10 +56,13 @@ impl Job {
     }
 }
 
+/// Findings of one row on record whose hashes are looked at; a prompt with more is a dump, and would take long to hash.
+const MAX_HASHED_FINDINGS: u32 = 1_000;
+
 /// A text and what policy puts in its place.
 pub(super) struct Redaction {
     text_index: usize,
-    replaced: Vec<Finding>,
+    replaced: Vec<Replaced>,
     redacted: String,
 }
 
@@ -72,6 +83,15 @@ impl Exchange {
         };
         let model = request.model.clone().map(Cow::into_owned);
         let model = model.or_else(|| self.call.model.clone()).unwrap_or_default();
+        let said = Said {
+            body: &decoded,
+            request: Some(&request),
+            model: &model,
+        };
+        self.narrow(said);
+        if let Some(refusal) = self.check_operation(true) {
+            return Decision::Refuse(refusal);
+        }
         // A message of a WebSocket that asks for nothing need not say which model.
         if (request.asks || !model.is_empty())
             && let Some(refusal) = self.note_model(&model)
@@ -83,12 +103,24 @@ impl Exchange {
                 return Decision::Refuse(refusal);
             }
         }
+        if let Some(refusal) = self.check_tools(&decoded, &request) {
+            return Decision::Refuse(refusal);
+        }
+        if let Some(refusal) = self.check_languages(&request.texts) {
+            return Decision::Refuse(refusal);
+        }
         let redactions = match self.scan(&request.texts) {
             Ok(redactions) => redactions,
             Err(refusal) => return Decision::Refuse(refusal),
         };
+        if let Some(refusal) = self.check_denials(said) {
+            return Decision::Refuse(refusal);
+        }
         if self.signed && !redactions.is_empty() {
             return Decision::Refuse(self.refuse_signed());
+        }
+        if let Some(refusal) = self.ask_guardrails(&request.texts, &model) {
+            return Decision::Refuse(refusal);
         }
         let asked = Asked {
             body: &decoded,
@@ -125,6 +157,14 @@ impl Exchange {
     /// A request without a body (a list, a stored answer, a deletion) has no prompt and spends nothing; its answer is read.
     fn inspect_bodiless(&mut self) -> Decision {
         let model = self.call.model.clone().unwrap_or_default();
+        self.narrow(Said {
+            body: &[],
+            request: None,
+            model: &model,
+        });
+        if let Some(refusal) = self.check_operation(true) {
+            return Decision::Refuse(refusal);
+        }
         if !model.is_empty()
             && let Some(refusal) = self.note_model(&model)
         {
@@ -176,12 +216,13 @@ impl Exchange {
             return Ok(redactions);
         }
         for (text_index, text) in texts.iter().enumerate() {
+            let part = Part::of_request(text.role, text.place);
             let text = text.text();
-            let replaced = self.scan_text(&text, &applied.prompt, Part::Prompt)?;
+            let replaced = self.scan_text(&text, &applied.prompt, part)?;
             if !replaced.is_empty() {
                 redactions.push(Redaction {
                     text_index,
-                    redacted: redact(&text, &replaced),
+                    redacted: replace(&text, &replaced),
                     replaced,
                 });
             }
@@ -213,48 +254,130 @@ impl Exchange {
 
     // === What the decisions share with those about responses ===
 
-    /// Scans one text by every rule and notes what is found: a refusal, or the findings that are to be replaced.
+    /// Scans one text by every rule and notes what is found: a refusal, or what is to be replaced.
     pub(super) fn scan_text(
         &mut self,
         text: &str,
         scans: &[Scan],
         part: Part,
-    ) -> Result<Vec<Finding>, Refusal> {
+    ) -> Result<Vec<Replaced>, Refusal> {
+        let origin = self.origin.clone();
+        let fingerprints = &origin.node.fingerprints;
         let mut findings = Vec::new();
-        let mut replace = Vec::new();
-        for scan in scans {
-            findings.clear();
-            scan.detectors.scan(text, &mut findings);
+        let mut replaced = Vec::new();
+        for scan in scans.iter().filter(|scan| scan.parts.has(part)) {
+            self.scanned_bytes = self.scanned_bytes.saturating_add(text.len());
+            let scanned = if self.scanned_bytes > MAX_SCANNED_BYTES {
+                findings.clear();
+                Scanned::Limited
+            } else {
+                scan.find(text, part, &mut findings)
+            };
+            for finding in &findings {
+                let found = text.get(finding.start..finding.end).unwrap_or_default();
+                let hash = || Some(hash(fingerprints, found));
+                self.note_finding(finding, scan, part, hash);
+                if scan.redacts() {
+                    let shown = scan.redaction.shows_hash().then(hash).flatten();
+                    replaced.push(Replaced::new(finding, scan.redaction, found, shown));
+                }
+            }
+            if scanned == Scanned::Limited && self.refuses_limited(scan, part) {
+                let refusal = self.refuse_content(scan);
+                self.note_scan(scan, &[]);
+                return Err(refusal);
+            }
             if findings.is_empty() {
                 continue;
             }
-            self.note_findings(&findings, part);
             if scan.blocks() {
-                return Err(self.refuse_content(scan));
+                let refusal = self.refuse_content(scan);
+                self.note_scan(scan, &findings);
+                return Err(refusal);
             }
             if scan.redacts() {
                 self.decide(Verdict::Redacted, Reason::Content, Some(scan.policy.clone()));
-                replace.extend_from_slice(&findings);
+                self.note_scan(scan, &findings);
             } else {
-                self.observe_scan(scan);
+                self.observe_scan(scan, &findings);
             }
         }
-        make_disjoint(&mut replace);
-        Ok(replace)
+        make_disjoint(&mut replaced);
+        Ok(replaced)
     }
 
-    pub(super) fn note_findings(&mut self, findings: &[Finding], part: Part) {
-        for finding in findings.iter().filter(|f| !f.continued) {
-            self.note_finding(finding.detector, part);
+    /// Notes that a text was not read to its end; whether it is refused for that.
+    pub(super) fn refuses_limited(&mut self, scan: &Scan, part: Part) -> bool {
+        self.note_fault(Fault::DetectorLimit);
+        let denies = scan.denies_limit(part);
+        if denies && !scan.enforce && self.observe(Verdict::Denied, Reason::Content, &scan.policy) {
+            self.note_scan(scan, &[]);
+        }
+        denies && scan.enforce
+    }
+
+    /// Puts a finding on record; the rest of one that is there already is none.
+    pub(super) fn note_finding(
+        &mut self,
+        finding: &Finding,
+        scan: &Scan,
+        part: Part,
+        hash: impl FnOnce() -> Option<Fingerprint>,
+    ) {
+        if finding.continued {
+            return;
+        }
+        let known = self.findings.iter_mut().find(|known| {
+            known.detector == finding.detector
+                && known.part == part
+                && known.rule == scan.rule
+                && known.policy == scan.policy
+        });
+        let Some(known) = known else {
+            self.findings.push(FindingCount {
+                detector: finding.detector,
+                part,
+                policy: scan.policy.clone(),
+                rule: scan.rule.clone(),
+                action: scan.action,
+                enforced: scan.enforce,
+                owasp: scan.owasp(finding.detector),
+                confidence_percent: finding.confidence_percent,
+                explanation: finding.explanation,
+                count: 1,
+                hashes: hash().into_iter().collect(),
+            });
+            return;
+        };
+        known.count = known.count.saturating_add(1);
+        if finding.confidence_percent > known.confidence_percent {
+            (known.confidence_percent, known.explanation) = (finding.confidence_percent, finding.explanation);
+        }
+        if known.hashes.len() < MAX_FINDING_HASHES
+            && known.count <= MAX_HASHED_FINDINGS
+            && let Some(hash) = hash()
+            && !known.hashes.contains(&hash)
+        {
+            known.hashes.push(hash);
         }
     }
 
-    pub(super) fn observe_scan(&mut self, scan: &Scan) {
+    /// Notes what a rule of a policy that observes would have done. An alert is no more than its finding.
+    pub(super) fn observe_scan(&mut self, scan: &Scan, findings: &[Finding]) {
         let verdict = match scan.action {
-            crate::config::Action::Redact => Verdict::Redacted,
-            crate::config::Action::Block => Verdict::Denied,
+            FindingAction::Alert => return,
+            FindingAction::Redact => Verdict::Redacted,
+            FindingAction::Block => Verdict::Denied,
         };
-        self.observe(verdict, Reason::Content, &scan.policy);
+        if self.observe(verdict, Reason::Content, &scan.policy) {
+            self.note_scan(scan, findings);
+        }
+    }
+
+    /// Notes that the decision that was noted last is a rule's, about these findings.
+    pub(super) fn note_scan(&mut self, scan: &Scan, findings: &[Finding]) {
+        let owasp = findings.first().and_then(|finding| scan.owasp(finding.detector));
+        self.note_rule(&scan.rule, owasp);
     }
 
     pub(super) fn refuse_content(&mut self, scan: &Scan) -> Refusal {
@@ -303,31 +426,6 @@ fn counts(unit: Unit) -> &'static str {
     }
 }
 
-/// What stands in a finding's place; the rest of one that was replaced before goes without a trace.
-pub(super) fn substitute(finding: &Finding) -> &'static str {
-    if finding.continued {
-        ""
-    } else {
-        placeholder(finding.detector)
-    }
-}
-
-/// Puts the findings of several rules in order; where two overlap, the later one keeps what the earlier leaves of it.
-pub(super) fn make_disjoint(findings: &mut Vec<Finding>) {
-    findings.sort_by_key(|f| (f.start, usize::MAX - f.end));
-    let mut end = 0;
-    findings.retain_mut(|f| {
-        if f.end <= end {
-            return false;
-        }
-        if f.start < end {
-            (f.start, f.continued) = (end, true);
-        }
-        end = f.end;
-        true
-    });
-}
-
 /// A redaction does not lie in its text, which the scan rules out.
 struct NotEdited;
 
@@ -347,9 +445,8 @@ fn apply<'e>(
     let mut edits: Vec<Edit<'_>> = more.collect();
     for redaction in redactions {
         let mut raw = texts.get(redaction.text_index).ok_or(NotEdited)?.raw_spans();
-        for finding in &redaction.replaced {
-            let range = finding.start..finding.end;
-            edits.push(raw.edit(range, substitute(finding)).ok_or(NotEdited)?);
+        for Replaced { range, with } in &redaction.replaced {
+            edits.push(raw.edit(range.clone(), with).ok_or(NotEdited)?);
         }
     }
     if edits.is_empty() {

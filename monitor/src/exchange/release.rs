@@ -9,16 +9,23 @@
 //! 4. When the text of a channel can be taken to have ended (another part of the same answer begins, the answer
 //!    finishes), what its windows still hold is decided as it stands, so that nothing waits for text that will not come.
 
+mod text;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
-use monitor_content::{Finding, MAX_HOLD_BYTES, Window, redact};
+use monitor_content::Scanned;
 use monitor_protocol::{Channel, Delta, Edit, EditError, Frame, StreamEvent, Telling};
 use smallvec::SmallVec;
 
-use super::inspect::{make_disjoint, substitute};
-use crate::policy::Scan;
+use super::Fingerprints;
+use super::replace::{Replaced, hash, make_disjoint, replace, replace_in_piece};
+use super::tools::CalledTools;
+use crate::event::Part;
+use crate::policy::{Applied, Scan};
+pub(super) use text::Found;
+use text::Text;
 
 /// Bytes of events that wait. One window holds 256 bytes of text, which one-letter events with long envelopes stretch to
 /// some 100 KiB; at the bound everything held is decided as it stands.
@@ -29,6 +36,7 @@ const MAX_CHANNELS: usize = 256;
 /// The scanned texts of one stream.
 pub(super) struct Release {
     scans: Vec<Scan>,
+    fingerprints: Fingerprints,
     channels: Vec<Text>,
     queue: VecDeque<Held>,
     queued_bytes: usize,
@@ -36,15 +44,10 @@ pub(super) struct Release {
     pieces: SmallVec<[Piece; 1]>,
     repeats: SmallVec<[(Range<usize>, String); 0]>,
     echoes: SmallVec<[Range<usize>; 0]>,
-}
-
-/// One growing text.
-struct Text {
-    channel: Channel,
-    len: usize,
-    windows: SmallVec<[Window; 1]>,
-    /// Findings to be replaced, in events that still wait.
-    replace: Vec<Finding>,
+    /// Rules, and parts, that met a bound since this was asked last.
+    limited: SmallVec<[(usize, Part); 0]>,
+    /// Names of tools that are called, where policy says which may be.
+    called: Option<CalledTools>,
 }
 
 struct Held {
@@ -66,29 +69,52 @@ struct Piece {
 }
 
 impl Release {
-    pub(super) fn new(scans: &[Scan]) -> Self {
+    /// For the answers of an exchange; `None` where no policy says anything about them.
+    pub(super) fn of(applied: &Applied, fingerprints: &Fingerprints) -> Option<Self> {
+        let mut release = Self::new(&applied.response, fingerprints);
+        release.called = (!applied.tools.is_empty()).then(CalledTools::default);
+        (!applied.response.is_empty() || release.called.is_some()).then_some(release)
+    }
+
+    fn new(scans: &[Scan], fingerprints: &Fingerprints) -> Self {
         Self {
             scans: scans.to_vec(),
+            fingerprints: fingerprints.clone(),
             channels: Vec::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
             pieces: SmallVec::new(),
             repeats: SmallVec::new(),
             echoes: SmallVec::new(),
+            limited: SmallVec::new(),
+            called: None,
         }
+    }
+
+    /// The places of the rules that could not read a text to its end, with its part, since this was asked last.
+    pub(super) fn limited(&mut self) -> SmallVec<[(usize, Part); 0]> {
+        for text in &mut self.channels {
+            text.newly_limited(&mut self.limited);
+        }
+        std::mem::take(&mut self.limited)
+    }
+
+    /// The names of called tools that have been told to their end since this was asked last.
+    pub(super) fn called_tools(&mut self) -> Vec<String> {
+        self.called.as_mut().map(CalledTools::take).unwrap_or_default()
     }
 
     /// Scans an event's texts. Findings are appended to `found` with the index of their rule. `false` if the stream has
     /// more texts than can be told apart.
-    pub(super) fn scan(
-        &mut self,
-        event: &Frame,
-        read: &StreamEvent<'_>,
-        found: &mut Vec<(usize, Finding)>,
-    ) -> bool {
+    pub(super) fn scan(&mut self, event: &Frame, read: &StreamEvent<'_>, found: &mut Vec<Found>) -> bool {
         self.pieces.clear();
         self.repeats.clear();
         self.echoes.clone_from(&read.echoes);
+        if let Some(called) = &mut self.called
+            && !called.read(read)
+        {
+            return false;
+        }
         for delta in &read.deltas {
             let told = self
                 .channels
@@ -106,12 +132,7 @@ impl Release {
             };
             self.end_others(index, found);
             let text = &mut self.channels[index];
-            let start = text.len;
-            text.len += delta.text.len();
-            let range = start..text.len;
-            for rule in 0..self.scans.len() {
-                self.with_window(index, rule, found, |window, out| window.push(&delta.text, out));
-            }
+            let range = text.push(&delta.text, &self.scans, &self.fingerprints, found);
             self.pieces.push(Piece {
                 text: index,
                 range,
@@ -122,6 +143,9 @@ impl Release {
             }
         }
         let over = self.queued_bytes + event.raw().len() > QUEUE_BYTES;
+        if over && let Some(called) = &mut self.called {
+            called.finish();
+        }
         if over || read.finish.is_some() || read.terminal || read.error {
             self.decide_all(found);
         }
@@ -130,21 +154,37 @@ impl Release {
 
     /// Scans a text that was told before. What is to be replaced has been noted then; what blocks has not been passed on then,
     /// and is something new.
-    fn repeat(&mut self, delta: &Delta<'_>, found: &mut Vec<(usize, Finding)>) {
-        let mut replace = Vec::new();
-        for (rule, scan) in self.scans.iter().enumerate() {
+    fn repeat(&mut self, delta: &Delta<'_>, found: &mut Vec<Found>) {
+        let mut replaced = Vec::new();
+        let part = Part::of_response(delta.channel.part);
+        let scans = self.scans.iter().enumerate();
+        for (rule, scan) in scans.filter(|(_, scan)| scan.parts.has(part)) {
             let mut findings = Vec::new();
-            scan.detectors.scan(&delta.text, &mut findings);
-            if scan.blocks() {
-                found.extend(findings.into_iter().map(|finding| (rule, finding)));
-            } else if scan.redacts() {
-                replace.extend(findings);
+            let scanned = scan.detectors(part).scan(&delta.text, &mut findings);
+            if scanned == Scanned::Limited {
+                self.limited.push((rule, part));
+            }
+            findings.retain(|finding| !scan.excepts(finding, part));
+            for finding in findings {
+                let text = delta.text.get(finding.start..finding.end).unwrap_or_default();
+                let hash = hash(&self.fingerprints, text);
+                if scan.blocks() {
+                    let hash = Some(hash);
+                    found.push(Found {
+                        rule,
+                        part,
+                        finding,
+                        hash,
+                    });
+                } else if scan.redacts() {
+                    replaced.push(Replaced::new(&finding, scan.redaction, text, Some(hash)));
+                }
             }
         }
-        if !replace.is_empty() {
-            make_disjoint(&mut replace);
+        if !replaced.is_empty() {
+            make_disjoint(&mut replaced);
             self.repeats
-                .push((delta.span.clone(), redact(&delta.text, &replace)));
+                .push((delta.span.clone(), replace(&delta.text, &replaced)));
         }
     }
 
@@ -167,8 +207,9 @@ impl Release {
     pub(super) fn drain(&mut self, out: &mut Vec<Bytes>) -> Result<(), EditError> {
         while let Some(held) = self.queue.front() {
             let decided = |piece: &Piece| {
-                let windows = &self.channels[piece.text].windows;
-                windows.iter().all(|window| piece.range.end <= window.decided())
+                let text = &self.channels[piece.text];
+                let called = self.called.as_ref();
+                piece.range.end <= text.decided() && !called.is_some_and(|called| called.waits(text.channel))
             };
             if !held.pieces.iter().all(decided) {
                 break;
@@ -179,19 +220,19 @@ impl Release {
         }
         if self.queue.is_empty() {
             for text in &mut self.channels {
-                let decided = text.windows.iter().map(Window::decided).min().unwrap_or(text.len);
-                text.replace.retain(|f| f.end > decided);
+                text.forget_decided();
             }
         }
         Ok(())
     }
 
     /// Decides all that is held: the stream has ended.
-    pub(super) fn finish(&mut self, found: &mut Vec<(usize, Finding)>) {
-        for index in 0..self.channels.len() {
-            for rule in 0..self.scans.len() {
-                self.with_window(index, rule, found, Window::finish);
-            }
+    pub(super) fn finish(&mut self, found: &mut Vec<Found>) {
+        if let Some(called) = &mut self.called {
+            called.finish();
+        }
+        for text in &mut self.channels {
+            text.finish(&self.scans, &self.fingerprints, found);
         }
     }
 
@@ -202,22 +243,12 @@ impl Release {
         if self.channels.len() == MAX_CHANNELS {
             return None;
         }
-        let windows = self
-            .scans
-            .iter()
-            .map(|s| Window::new(s.detectors.clone(), MAX_HOLD_BYTES))
-            .collect();
-        self.channels.push(Text {
-            channel,
-            len: 0,
-            windows,
-            replace: Vec::new(),
-        });
+        self.channels.push(Text::new(channel, &self.scans));
         Some(self.channels.len() - 1)
     }
 
     /// The parts of one answer come one after the other: when one goes on, the others have ended.
-    fn end_others(&mut self, current: usize, found: &mut Vec<(usize, Finding)>) {
+    fn end_others(&mut self, current: usize, found: &mut Vec<Found>) {
         let choice = self.channels[current].channel.choice;
         for index in 0..self.channels.len() {
             if index != current && self.channels[index].channel.choice == choice {
@@ -226,48 +257,22 @@ impl Release {
         }
     }
 
-    fn decide_all(&mut self, found: &mut Vec<(usize, Finding)>) {
+    fn decide_all(&mut self, found: &mut Vec<Found>) {
         for index in 0..self.channels.len() {
             self.decide(index, found);
         }
     }
 
-    fn decide(&mut self, index: usize, found: &mut Vec<(usize, Finding)>) {
-        for rule in 0..self.scans.len() {
-            if self.channels[index].windows[rule].held() > 0 {
-                self.with_window(index, rule, found, Window::release);
-            }
-        }
-    }
-
-    fn with_window(
-        &mut self,
-        index: usize,
-        rule: usize,
-        found: &mut Vec<(usize, Finding)>,
-        step: impl FnOnce(&mut Window, &mut Vec<Finding>),
-    ) {
-        let mut fresh = Vec::new();
-        let text = &mut self.channels[index];
-        step(&mut text.windows[rule], &mut fresh);
-        if fresh.is_empty() {
-            return;
-        }
-        if self.scans[rule].redacts() {
-            text.replace.extend_from_slice(&fresh);
-            make_disjoint(&mut text.replace);
-        }
-        found.extend(fresh.into_iter().map(|finding| (rule, finding)));
+    fn decide(&mut self, index: usize, found: &mut Vec<Found>) {
+        self.channels[index].decide(&self.scans, &self.fingerprints, found);
     }
 
     fn edited(&self, held: &Held) -> Result<Bytes, EditError> {
         let mut texts: SmallVec<[(Range<usize>, String); 1]> = held.repeats.iter().cloned().collect();
         for piece in &held.pieces {
-            let replace = &self.channels[piece.text].replace;
-            let touched = replace
-                .iter()
-                .filter(|f| f.start < piece.range.end && f.end > piece.range.start);
-            if let Some(edited) = replaced(&held.event.text(piece.span.clone()), piece.range.start, touched) {
+            let touched = self.channels[piece.text].replaced_in(&piece.range);
+            let text = held.event.text(piece.span.clone());
+            if let Some(edited) = replace_in_piece(&text, piece.range.start, touched) {
                 texts.push((piece.span.clone(), edited));
             }
         }
@@ -286,91 +291,5 @@ impl Release {
     }
 }
 
-/// The piece that starts at `offset` of its text, with findings replaced; `None` if there are none.
-fn replaced<'f>(piece: &str, offset: usize, findings: impl Iterator<Item = &'f Finding>) -> Option<String> {
-    let mut out = None;
-    let mut at = 0;
-    for finding in findings {
-        let out = out.get_or_insert_with(String::new);
-        let start = finding.start.saturating_sub(offset);
-        let end = (finding.end - offset).min(piece.len());
-        out.push_str(piece.get(at..start).unwrap_or_default());
-        if finding.start >= offset {
-            out.push_str(substitute(finding));
-        }
-        at = end;
-    }
-    out.map(|mut out| {
-        out.push_str(piece.get(at..).unwrap_or_default());
-        out
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use monitor_content::Detectors;
-    use monitor_protocol::{Api, Call, Operation, SseEvent, read_event};
-
-    use super::*;
-    use crate::config::Action;
-
-    fn scans(action: Action) -> [Scan; 1] {
-        [Scan {
-            policy: "p".into(),
-            enforce: true,
-            detectors: Arc::new(Detectors::compile(&["pii.*"]).unwrap()),
-            action,
-        }]
-    }
-
-    /// A text told in pieces and then whole three times: its own event, its item's, the response's.
-    const EVENTS: [&str; 5] = [
-        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"card 4111 1111"}"#,
-        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":" 1111 1111 ok"}"#,
-        r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"card 4111 1111 1111 1111 ok"}"#,
-        r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":"card 4111 1111 1111 1111 ok","logprobs":[{"token":"4111"}]}]}}"#,
-        r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"card 4111 1111 1111 1111 ok"}]}]}}"#,
-    ];
-
-    fn run(release: &mut Release, events: &[&str]) -> (Vec<(usize, Finding)>, String) {
-        let call = Call::new(Api::OpenAi, Operation::Responses);
-        let (mut found, mut out) = (Vec::new(), Vec::new());
-        for data in events {
-            let event = Frame::Sse(SseEvent::parse(format!("data: {data}\n\n").into()));
-            let read = read_event(&call, &event).unwrap();
-            assert!(release.scan(&event, &read, &mut found));
-            drop(read);
-            release.queue(event, None);
-            release.drain(&mut out).unwrap();
-        }
-        (found, String::from_utf8(out.concat()).unwrap())
-    }
-
-    #[test]
-    fn an_edited_text_is_not_readable_where_it_is_repeated() {
-        let mut release = Release::new(&scans(Action::Redact));
-        let (found, out) = run(&mut release, &EVENTS);
-        assert_eq!(found.len(), 1, "noted once");
-        assert!(!out.contains("4111") && !out.contains("1111"), "{out}");
-        assert_eq!(out.matches("card [REDACTED:credit_card]").count(), 4, "{out}");
-        assert_eq!(out.matches("data: ").count(), EVENTS.len());
-    }
-
-    #[test]
-    fn a_repeat_of_what_was_never_told_is_the_first_telling() {
-        let mut release = Release::new(&scans(Action::Redact));
-        let (found, out) = run(&mut release, &EVENTS[2..]);
-        assert_eq!(found.len(), 1);
-        assert!(!out.contains("1111"), "{out}");
-    }
-
-    #[test]
-    fn a_repeat_that_says_something_else_is_blocked() {
-        let mut release = Release::new(&scans(Action::Block));
-        let harmless = EVENTS[0].replace("4111 1111", "none");
-        let (found, _) = run(&mut release, &[&harmless, EVENTS[2]]);
-        assert_eq!(found.len(), 1);
-    }
-}
+mod tests;

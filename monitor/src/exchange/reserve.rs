@@ -71,6 +71,7 @@ impl Exchange {
         let no_rates = Rates::default();
         let demand = self.demand(encoding, asked, &no_rates);
         self.prompt_tokens = demand.prompt_tokens;
+        self.check_prompt_size(demand.prompt_tokens, asked.request)?;
         if !asked.request.asks {
             return Ok(Terms::default());
         }
@@ -455,7 +456,9 @@ impl Exchange {
         };
         match action {
             Some(action) => self.observe_action(action, &applied.policy),
-            None => self.observe(Verdict::Denied, Reason::Budget, &applied.policy),
+            None => {
+                self.observe(Verdict::Denied, Reason::Budget, &applied.policy);
+            }
         }
     }
 

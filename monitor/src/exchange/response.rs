@@ -1,20 +1,18 @@
 //! Reading responses: passed and read aside, held until whole, or event by event.
 
 use bytes::Bytes;
-use monitor_content::{Finding, redact};
 use monitor_protocol::{
-    Call, Channel, Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, StreamEvent, cut, edit,
-    read_event, read_response,
+    Call, Channel, Edit, Frame, FrameDecoder, Framing, RefusalReason, Response, StreamEvent, cut, read_event,
+    read_response,
 };
 
 use super::decode::{Decoder, decode_whole};
 use super::fields::{BodyFields, ContentEncoding, HeadUsage, MediaType};
 use super::include_usage;
-use super::inspect::substitute;
 use super::pieces::Pieces;
-use super::release::Release;
+use super::release::{Found, Release};
 use super::{Exchange, Flow, ResponsePlan, WholeDecision};
-use crate::event::{ErrorClass, Part, Reason, Verdict};
+use crate::event::{ErrorClass, Reason, Verdict};
 
 /// Bytes of a whole response that are read for its usage and texts. Completions stay under 1 MiB; with log
 /// probabilities or images they reach some more.
@@ -50,7 +48,7 @@ pub(super) struct Whole {
 
 /// What a whole answer is.
 #[derive(Clone, Copy)]
-enum Document<'d> {
+pub(super) enum Document<'d> {
     /// One of the provider's documents.
     Read(&'d Response<'d>),
     /// One text (a transcript, subtitles).
@@ -109,11 +107,10 @@ impl Exchange {
                 self.framing = framing;
                 let changes = self.applied.may_change_response();
                 let encoded = !body.encoding.is_identity();
-                let scans = &self.applied.response;
                 self.reader = Reader::Stream(Box::new(Stream {
                     decoder: encoded.then(|| Decoder::new(body.encoding, PIECE_LIMIT_BYTES)),
                     frames: FrameDecoder::new(framing),
-                    release: (!scans.is_empty()).then(|| Release::new(scans)),
+                    release: Release::of(&self.applied, &self.origin.node.fingerprints),
                     changes,
                     ended: false,
                 }));
@@ -275,6 +272,7 @@ impl Exchange {
         };
         let mut found = Vec::new();
         let fits = release.scan(event, &read, &mut found);
+        let called = release.called_tools();
         drop(read);
         if changes {
             release.queue(event.clone(), unasked);
@@ -282,27 +280,56 @@ impl Exchange {
         if !fits && self.applied.edits_response() {
             return self.cut(RefusalReason::Unreadable, Reason::TooLarge, None, out);
         }
+        if let Some((reason, policy)) = self.check_called(&called) {
+            return self.cut(reason, Reason::Tool, Some(policy), out);
+        }
         self.release(&found, out)
     }
 
     /// Acts on what the scans of a stream have found, and lets go of what is decided.
-    fn release(&mut self, found: &[(usize, Finding)], out: &mut Vec<Bytes>) -> Flow {
+    fn release(&mut self, found: &[Found], out: &mut Vec<Bytes>) -> Flow {
         let applied = self.applied.clone();
-        for (scan, finding) in found {
-            let Some(scan) = applied.response.get(*scan) else {
+        let limited = match &mut self.reader {
+            Reader::Stream(stream) => stream.release.as_mut().map(Release::limited),
+            _ => None,
+        };
+        for (rule, part) in limited.into_iter().flatten() {
+            let Some(scan) = applied.response.get(rule) else {
                 continue;
             };
-            self.note_findings(std::slice::from_ref(finding), Part::Response);
+            if self.refuses_limited(scan, part) {
+                let reason = RefusalReason::Policy {
+                    name: scan.policy.to_string(),
+                };
+                let flow = self.cut(reason, Reason::Content, Some(scan.policy.clone()), out);
+                self.note_scan(scan, &[]);
+                return flow;
+            }
+        }
+        for Found {
+            rule,
+            part,
+            finding,
+            hash,
+        } in found
+        {
+            let Some(scan) = applied.response.get(*rule) else {
+                continue;
+            };
+            self.note_finding(finding, scan, *part, || *hash);
             if scan.blocks() {
                 let reason = RefusalReason::Policy {
                     name: scan.policy.to_string(),
                 };
-                return self.cut(reason, Reason::Content, Some(scan.policy.clone()), out);
+                let flow = self.cut(reason, Reason::Content, Some(scan.policy.clone()), out);
+                self.note_scan(scan, std::slice::from_ref(finding));
+                return flow;
             }
             if scan.redacts() {
                 self.decide(Verdict::Redacted, Reason::Content, Some(scan.policy.clone()));
+                self.note_scan(scan, std::slice::from_ref(finding));
             } else {
-                self.observe_scan(scan);
+                self.observe_scan(scan, std::slice::from_ref(finding));
             }
         }
         let Reader::Stream(stream) = &mut self.reader else {
@@ -325,11 +352,10 @@ impl Exchange {
     /// Expects the messages of an answer.
     pub(super) fn expect_messages(&mut self) {
         (self.streamed, self.framing) = (true, Framing::WebSocket);
-        let scans = &self.applied.response;
         self.reader = Reader::Stream(Box::new(Stream {
             decoder: None,
             frames: FrameDecoder::new(Framing::WebSocket),
-            release: (!scans.is_empty()).then(|| Release::new(scans)),
+            release: Release::of(&self.applied, &self.origin.node.fingerprints),
             changes: self.applied.may_change_response(),
             ended: false,
         }));
@@ -393,11 +419,16 @@ impl Exchange {
         match &mut self.reader {
             Reader::Stream(stream) => {
                 let mut found = Vec::new();
+                let mut called = Vec::new();
                 if let Some(release) = &mut stream.release {
                     release.finish(&mut found);
+                    called = release.called_tools();
                 }
                 let rest = stream.frames.remainder();
                 let changes = stream.changes;
+                if let Some((reason, policy)) = self.check_called(&called) {
+                    return self.cut(reason, Reason::Tool, Some(policy), out);
+                }
                 let flow = self.release(&found, out);
                 if changes && flow == Flow::Continue {
                     // The start of an event that never ended; clients drop it.
@@ -466,65 +497,6 @@ impl Exchange {
         }
         // The answer is here whole: what its reservation does not cover becomes debt when it is settled.
         let _denied = spending.cover();
-    }
-
-    /// Records what is found in a response that no policy changes.
-    fn scan_whole(&mut self, document: Document<'_>) {
-        let applied = self.applied.clone();
-        if applied.response.is_empty() {
-            return;
-        }
-        // None of the rules is enforced, or the response would have been held: nothing is to be replaced.
-        match document {
-            Document::Plain(text) => {
-                let _observed = self.scan_text(text, &applied.response, Part::Response);
-            }
-            Document::Read(response) => {
-                for text in &response.texts {
-                    let _observed = self.scan_text(&text.text(), &applied.response, Part::Response);
-                }
-            }
-        }
-    }
-
-    fn edit_plain(&mut self, text: &str) -> WholeDecision {
-        let applied = self.applied.clone();
-        match self.scan_text(text, &applied.response, Part::Response) {
-            Ok(replace) if replace.is_empty() => WholeDecision::Forward,
-            Ok(replace) => WholeDecision::Edited(redact(text, &replace).into()),
-            Err(refusal) => WholeDecision::Refuse(refusal),
-        }
-    }
-
-    fn edit_whole(&mut self, body: &[u8], response: &Response<'_>) -> WholeDecision {
-        let applied = self.applied.clone();
-        let mut edits = Vec::new();
-        for text in &response.texts {
-            let replace = match self.scan_text(&text.text(), &applied.response, Part::Response) {
-                Ok(replace) => replace,
-                Err(refusal) => return WholeDecision::Refuse(refusal),
-            };
-            let mut raw = text.raw_spans();
-            for finding in &replace {
-                let Some(replaced) = raw.edit(finding.start..finding.end, substitute(finding)) else {
-                    return WholeDecision::Refuse(self.refuse_upstream());
-                };
-                edits.push(replaced);
-            }
-        }
-        if edits.is_empty() {
-            return WholeDecision::Forward;
-        }
-        edits.extend(
-            response
-                .echoes
-                .iter()
-                .map(|echo| Edit::json(echo.clone(), "null")),
-        );
-        match edit(body, &edits) {
-            Ok(edited) => WholeDecision::Edited(edited.into()),
-            Err(_) => WholeDecision::Refuse(self.refuse_upstream()),
-        }
     }
 }
 

@@ -193,6 +193,9 @@ impl Exchange {
             actions: std::mem::take(&mut self.actions),
             observed_actions: std::mem::take(&mut self.observed_actions),
             reason: self.reason,
+            rule: self.rule.take(),
+            owasp: self.owasp,
+            faults: std::mem::take(&mut self.faults),
             owner: self
                 .policy
                 .as_deref()

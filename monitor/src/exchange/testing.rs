@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use monitor_budget::{Ledger, ManualClock};
+use monitor_content::DetectorCatalog;
 use monitor_protocol::{Api, Catalog};
 
 use super::fields::Coding;
@@ -14,7 +15,7 @@ use crate::config::Policy;
 use crate::event::{Exchange, ExchangeIds, Recorder, RecorderThread};
 use crate::identity::{Attribution, ExeHash, Placement, Workload};
 use crate::metrics::Metrics;
-use crate::policy::Policies;
+use crate::policy::{Known, Policies};
 
 /// A node and what it has recorded.
 pub(crate) struct Lab {
@@ -26,8 +27,13 @@ pub(crate) struct Lab {
 pub(crate) fn lab(policies: &[Policy]) -> Lab {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let (recorder, thread) = Recorder::start(&[], Arc::new(Metrics::new().unwrap())).unwrap();
+    let detectors = DetectorCatalog::default();
+    let known = Known {
+        detectors: &detectors,
+        guardrails: &[],
+    };
     let node = Node {
-        policies: ArcSwap::from_pointee(Policies::compile(policies, "node-1").unwrap()),
+        policies: ArcSwap::from_pointee(Policies::compile(policies, &known, "node-1").unwrap()),
         prices: ArcSwap::default(),
         fingerprints: Fingerprints::with_key(b"a key of the laboratory's own"),
         ledger: Ledger::in_memory(clock.clone()),

@@ -157,7 +157,7 @@ impl Session {
             }
             let job = Job::new(exchange, message.data().clone());
             self.inspecting = Some(message);
-            if job.is_large() {
+            if job.waits() {
                 return Some(job);
             }
             self.inspected(job.run(), out);

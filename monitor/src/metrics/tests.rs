@@ -41,6 +41,11 @@ fn counts_exchanges_and_connections() {
         !text.contains(r#"kind="cache_write""#),
         "nothing was written to a cache"
     );
+    // Three exchanges with two cards each.
+    has(
+        &text,
+        r#"weir_content_findings_total{action="redact",detector="pii.credit_card",enforced="true"} 6"#,
+    );
     has(&text, r#"weir_connections_total{outcome="spliced_not_listed"} 1"#);
     has(&text, r#"weir_exchange_duration_seconds_bucket{le="2.5"} 3"#);
     has(&text, r#"weir_exchange_duration_seconds_bucket{le="1"} 0"#);

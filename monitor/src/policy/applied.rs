@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use monitor_content::Detectors;
-
 use super::Compiled;
 use super::budget::{self, ExchangeBudgets, ExchangeFacts, SelectedBudget};
+use super::condition::{AppliedLanguages, AppliedPromptLimit, Condition, Denial};
+use super::guardrail::AppliedGuardrail;
+use super::scan::Scan;
 use super::selector::Choice;
-use crate::config::{Action, Glob, OnBypass, OnUnknown, OnUntrustedCa, OperationRule};
+use crate::config::{Glob, NameRule, OnBypass, OnUnknown, OnUntrustedCa};
 use crate::identity::{Attribution, AttributionReason, Workload};
 
 /// What applies to the exchanges of one workload.
@@ -16,9 +17,19 @@ pub struct Applied {
     /// Lists of allowed models, each of which must have the model.
     pub models: Vec<ModelRule>,
     /// Lists of operations, each of which must allow the operation.
-    pub operations: Vec<AppliedOperations>,
-    /// An enforced policy with a budget wants the provider's own count of every stream.
-    pub meters_exactly: bool,
+    pub operations: Vec<AppliedNames>,
+    /// Lists of tools, each of which must allow every tool.
+    pub tools: Vec<AppliedNames>,
+    /// Conditions of policies, for exchanges of which nothing has been read: everything else here is as if all of them held.
+    pub conditions: Vec<Condition>,
+    /// Conditions under which a request is refused.
+    pub denials: Vec<Denial>,
+    /// How long a prompt may be.
+    pub prompt_limits: Vec<AppliedPromptLimit>,
+    /// The languages that users may write in.
+    pub languages: Vec<AppliedLanguages>,
+    /// Enforced policies with a budget that want the provider's own count of every stream.
+    pub(super) metered: Vec<Arc<str>>,
     /// Budgets that may apply, depending on the exchange.
     pub(super) budgets: Vec<SelectedBudget>,
     /// Who answers for the policies that apply or may apply, where their policies say.
@@ -27,6 +38,8 @@ pub struct Applied {
     pub prompt: Vec<Scan>,
     /// Content rules for the texts of responses.
     pub response: Vec<Scan>,
+    /// Who is asked about prompts.
+    pub guardrails: Vec<AppliedGuardrail>,
     /// Some policy that applies is enforced: what cannot be read must not pass.
     pub enforced: bool,
     /// What is done about a client that does not trust the node's CA; `None` where no enforced policy says.
@@ -60,45 +73,20 @@ impl ModelRule {
     }
 }
 
-/// The operations that one policy allows.
+/// The operations, or the tools, that one policy allows.
 #[derive(Debug, Clone)]
-pub struct AppliedOperations {
+pub struct AppliedNames {
     /// The policy.
     pub policy: Arc<str>,
     /// Whether its decision is carried out.
     pub enforce: bool,
-    pub(super) rule: Arc<OperationRule>,
+    pub(super) rule: Arc<NameRule>,
 }
 
-impl AppliedOperations {
-    /// Whether an operation of this name may be asked for.
-    pub fn allows(&self, operation: &str) -> bool {
-        self.rule.allows(operation)
-    }
-}
-
-/// One content rule.
-#[derive(Debug, Clone)]
-pub struct Scan {
-    /// The policy.
-    pub policy: Arc<str>,
-    /// Whether its action is carried out.
-    pub enforce: bool,
-    /// What it looks for.
-    pub detectors: Arc<Detectors>,
-    /// What it does about it.
-    pub action: Action,
-}
-
-impl Scan {
-    /// Findings are replaced.
-    pub fn redacts(&self) -> bool {
-        self.enforce && self.action == Action::Redact
-    }
-
-    /// A finding refuses the request, or cuts the response.
-    pub fn blocks(&self) -> bool {
-        self.enforce && self.action == Action::Block
+impl AppliedNames {
+    /// Whether what has this name is allowed.
+    pub fn allows(&self, name: &str) -> bool {
+        self.rule.allows(name)
     }
 }
 
@@ -117,6 +105,11 @@ impl Applied {
     /// Whether a response may be changed or cut on its way, depending on its exchange.
     pub fn may_change_response(&self) -> bool {
         self.budgets.iter().any(SelectedBudget::may_change_response) || self.edits_response()
+    }
+
+    /// Whether the provider's own count of every stream is wanted.
+    pub fn meters_exactly(&self) -> bool {
+        !self.metered.is_empty()
     }
 
     /// Whether what should be intercepted and cannot be is denied.
@@ -155,8 +148,8 @@ impl Applied {
         }
     }
 
-    /// Whether a content rule is enforced on responses.
+    /// Whether a rule is enforced for which the texts of responses must be seen.
     pub fn edits_response(&self) -> bool {
-        self.response.iter().any(|scan| scan.enforce)
+        self.response.iter().any(Scan::acts) || self.tools.iter().any(|rule| rule.enforce)
     }
 }

@@ -79,7 +79,7 @@ impl ExchangeBudgets {
 }
 
 /// A budget of a policy that applies to a workload.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SelectedBudget {
     rule: Arc<BudgetRule>,
     policy: Arc<str>,
@@ -87,7 +87,7 @@ pub(super) struct SelectedBudget {
     account: Account,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Account {
     /// The same for every exchange of the connection.
     Known(Arc<AppliedBudget>),
@@ -118,6 +118,11 @@ impl SelectedBudget {
             enforce,
             account,
         }
+    }
+
+    /// Its policy.
+    pub(super) fn policy(&self) -> &Arc<str> {
+        &self.policy
     }
 
     /// Whether it may refuse an exchange.

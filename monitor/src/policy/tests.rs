@@ -9,11 +9,12 @@ use crate::identity::{Attribution, AttributionReason, Pod};
 use monitor_budget::Budget;
 
 fn policies(text: &str) -> Policies {
-    Policies::compile(
-        &Config::parse(text, Path::new("weir.yaml")).unwrap().policies,
-        "node-1",
-    )
-    .unwrap()
+    let config = Config::parse(text, Path::new("weir.yaml")).unwrap();
+    let known = Known {
+        detectors: &config.detectors.catalog,
+        guardrails: &[],
+    };
+    Policies::compile(&config.policies, &known, "node-1").unwrap()
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(super) async fn measure(lab: &Lab, agent: &Middle) -> Result<Vec<Throughput>
                 "--target",
                 &format!("{}:443", BULK.name),
             ]);
-            let (_, output) = launch.run(lab).await?;
+            let output = launch.output(lab).await?;
             ensure!(
                 output.status.success(),
                 "bulk: {}",

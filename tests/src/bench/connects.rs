@@ -88,7 +88,7 @@ async fn series(lab: &Lab, what: &'static str, marked: u32, host: &str) -> Resul
             "--threads",
             "2",
         ]);
-        let (_, output) = launch.run(lab).await?;
+        let output = launch.output(lab).await?;
         ensure!(
             output.status.success(),
             "connects: {}",

@@ -167,7 +167,7 @@ impl Lane {
     async fn streamed(&self, lab: &Lab, plan: &Plan, middle: Option<&Middle>) -> Result<StreamFigures> {
         let before = middle.map(Middle::cpu).transpose()?;
         let streams = plan.streams.to_string();
-        let (_, output) = self.load(&["--streams", &streams])?.run(lab).await?;
+        let output = self.load(&["--streams", &streams])?.output(lab).await?;
         ensure!(
             output.status.success(),
             "the load failed: {}",

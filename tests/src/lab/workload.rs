@@ -125,8 +125,8 @@ impl Launch {
         self
     }
 
-    /// Starts it and waits until its program runs.
-    pub(crate) async fn start(self, lab: &Lab) -> Result<Workload> {
+    /// Starts it, without waiting for its program to run.
+    fn spawn(self, lab: &Lab) -> Result<Child> {
         let parent = if self.outside { &lab.outside } else { &lab.cgroup };
         let cgroup = parent.child(&self.name)?;
         let mut command = Command::new(env::current_exe()?);
@@ -162,10 +162,16 @@ impl Launch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command
+        command
             .spawn()
-            .with_context(|| format!("starting workload {}", self.name))?;
-        match Truth::read(&self.name, &mut child).await {
+            .with_context(|| format!("starting workload {}", self.name))
+    }
+
+    /// Starts it and waits until its program runs.
+    pub(crate) async fn start(self, lab: &Lab) -> Result<Workload> {
+        let name = self.name.clone();
+        let mut child = self.spawn(lab)?;
+        match Truth::read(&name, &mut child).await {
             Ok(truth) => Ok(Workload { truth, child }),
             Err(error) => {
                 let output = child.wait_with_output().await?;
@@ -174,9 +180,15 @@ impl Launch {
         }
     }
 
-    /// Starts it and waits until it has ended.
+    /// Starts it and waits until it has ended. Its program must run long enough to be looked at.
     pub(crate) async fn run(self, lab: &Lab) -> Result<(Truth, Output)> {
         self.start(lab).await?.finish().await
+    }
+
+    /// Starts it and waits until it has ended, however soon: what it printed, without the truth.
+    pub(crate) async fn output(self, lab: &Lab) -> Result<Output> {
+        let name = self.name.clone();
+        output_of(&name, self.spawn(lab)?).await
     }
 }
 
@@ -235,14 +247,15 @@ fn cgroup_of(process: &Path) -> Result<String> {
 impl Workload {
     /// Waits until it has ended, and returns what it printed.
     pub(crate) async fn finish(self) -> Result<(Truth, Output)> {
-        let output = tokio::time::timeout(FINISH_WITHIN, self.child.wait_with_output())
-            .await
-            .with_context(|| {
-                format!(
-                    "workload {} did not end within {FINISH_WITHIN:?}",
-                    self.truth.name
-                )
-            })??;
+        let output = output_of(&self.truth.name, self.child).await?;
         Ok((self.truth, output))
     }
+}
+
+/// What a workload prints until it has ended.
+async fn output_of(name: &str, child: Child) -> Result<Output> {
+    tokio::time::timeout(FINISH_WITHIN, child.wait_with_output())
+        .await
+        .with_context(|| format!("workload {name} did not end within {FINISH_WITHIN:?}"))?
+        .with_context(|| format!("reading what workload {name} prints"))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
+use nix::time::{ClockId, clock_gettime};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -41,6 +42,8 @@ pub(crate) struct Served {
 struct Progress {
     sent: String,
     lost: String,
+    /// When each piece was handed to the connection, seconds of the monotonic clock.
+    times: Vec<f64>,
     usage: Option<(Tokens, Tokens)>,
     reasoning: Tokens,
     ended: Option<Ended>,
@@ -77,6 +80,12 @@ pub(crate) enum Ended {
     BrokenOff,
     /// Answered with an error status.
     Refused,
+}
+
+/// The clock that programs of the lab can read as well.
+fn monotonic_s() -> f64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(std::time::Duration::from);
+    now.unwrap_or_default().as_secs_f64()
 }
 
 impl Log {
@@ -210,6 +219,16 @@ impl Served {
     /// Adds text that has been handed to the connection.
     pub(super) fn sent(&self, text: &str) {
         self.progress.lock().sent.push_str(text);
+    }
+
+    /// Notes that a piece is about to be handed to the connection.
+    pub(super) fn sending(&self) {
+        self.progress.lock().times.push(monotonic_s());
+    }
+
+    /// When each piece was handed to the connection, seconds of the monotonic clock.
+    pub(crate) fn times(&self) -> Vec<f64> {
+        self.progress.lock().times.clone()
     }
 
     /// Adds text that was generated when the connection was found to have gone: nobody gets it, and it is billed.

@@ -197,6 +197,7 @@ async fn send(
             if !script.delay.is_zero() {
                 tokio::time::sleep(script.delay).await;
             }
+            served.sending();
         }
         let wire = Bytes::from(encoder.push(&event.wire)?);
         if let Err(gone) = sender.send_data(wire).await {

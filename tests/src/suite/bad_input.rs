@@ -306,7 +306,7 @@ async fn one_letter(stage: Arc<Stage>) -> Result<()> {
             "redact-letters-{}",
             u32::from(letter.bytes().last().unwrap_or_default())
         );
-        let (_, output) = stage.curl(&name, &arguments).run(&stage.lab).await?;
+        let output = stage.curl(&name, &arguments).output(&stage.lab).await?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let (status, seconds) = said.split_once(' ').with_context(|| shown(&output))?;
         ensure!(

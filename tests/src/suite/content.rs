@@ -1,17 +1,40 @@
-//! Redaction and blocking, in prompts and in answers, whole and streamed.
+//! Content policy: what a policy finds in an exchange, and what an SDK and the provider then see.
+//!
+//! The first tests are of the main suite: redaction and blocking in prompts and answers. Those of the suite `content` are in
+//! files of their own.
+
+mod clients;
+mod origin;
+mod rules;
+mod streams;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
-use super::runner::Test;
+use super::runner::{Plan, Test};
 use super::stage::Stage;
+use crate::lab::address::OLLAMA;
+use crate::lab::agent::AgentConfig;
 use crate::provider::log_contains;
 
 const CARD: &str = "4111 1111 1111 1111";
 const NOT_A_CARD: &str = "4111 1111 1111 1112";
 const KEY: &str = "sk-proj-T3BlbkFJabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH";
 
+/// The suite `content`.
+pub(super) fn plan() -> Plan {
+    let config = AgentConfig::new().endpoint(&format!("{{host: {}, api: ollama}}", OLLAMA.name));
+    let groups = [origin::tests(), rules::tests(), streams::tests()];
+    Plan {
+        suite: "content",
+        policies: streams::policies(rules::policies(origin::policies(config))),
+        tests: groups.into_iter().flatten().collect(),
+        at_once: 1,
+    }
+}
+
+/// The tests of the main suite.
 pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::new("content::a_card_in_a_prompt_is_redacted", prompt_redacted),
@@ -64,7 +87,7 @@ async fn prompt_redacted(stage: Arc<Stage>) -> Result<()> {
         );
         let finding = &exchange["findings"][0];
         ensure!(
-            finding["detector"] == "pii.credit_card" && finding["part"] == "prompt" && finding["count"] == 1,
+            finding["detector"] == "pii.credit_card" && finding["part"] == "user" && finding["count"] == 1,
             "{exchange}"
         );
     }
@@ -132,7 +155,7 @@ async fn answer_redacted(stage: Arc<Stage>) -> Result<()> {
         );
         let exchange = stage.exchange(&truth).await?;
         ensure!(
-            exchange["verdict"] == "redacted" && exchange["findings"][0]["part"] == "response",
+            exchange["verdict"] == "redacted" && exchange["findings"][0]["part"] == "text",
             "{exchange}"
         );
     }

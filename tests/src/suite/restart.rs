@@ -46,7 +46,7 @@ async fn killed(_: Arc<Stage>) -> Result<()> {
                 .args(["chat"])
                 .args(["--prompt", &prompt])
                 .args(more);
-            let (_, output) = launch.trust(trust).run(lab).await?;
+            let output = launch.trust(trust).output(lab).await?;
             serde_json::from_slice::<serde_json::Value>(&output.stdout).context("no report")
         }
     };
@@ -111,7 +111,7 @@ async fn usage(_: Arc<Stage>) -> Result<()> {
                 .args([clients.join("openai_client.py")])
                 .args(["chat", "--stream", "--prompt"])
                 .args([format!("Write 9 words ({tag})")]);
-            let (_, output) = launch.trust(trust).run(lab).await?;
+            let output = launch.trust(trust).output(lab).await?;
             let report: serde_json::Value = serde_json::from_slice(&output.stdout).context("no report")?;
             ensure!(report["error"].is_null(), "{report}");
             anyhow::Ok(())
@@ -203,7 +203,7 @@ async fn stopped(_: Arc<Stage>) -> Result<()> {
     let launch = Launch::new("open", "curl")
         .args(["-sS", "--max-time", "20", "https://api.openai.com/v1/models"])
         .trust(&trust);
-    let (_, output) = launch.run(&lab).await?;
+    let output = launch.output(&lab).await?;
     ensure!(output.status.success(), "{}", super::stage::shown(&output));
     Ok(())
 }
@@ -250,7 +250,7 @@ async fn full_disk(_: Arc<Stage>) -> Result<()> {
             ])
             .args(["https://api.openai.com/v1/chat/completions"])
             .trust(&trust);
-        let (_, output) = launch.run(&lab).await?;
+        let output = launch.output(&lab).await?;
         statuses.push(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     // Either is clear: the ledger still holds in memory, or it says that it cannot promise anything.

@@ -22,12 +22,12 @@ pub(super) fn tests() -> Vec<Test> {
 
 async fn ordinary(stage: Arc<Stage>) -> Result<()> {
     // Resolving the provider marks the address the two names share.
-    let (_, output) = stage
+    let output = stage
         .curl(
             "ordinary",
             &["-o", "/dev/null", "https://api.openai.com/v1/models"],
         )
-        .run(&stage.lab)
+        .output(&stage.lab)
         .await?;
     ensure!(output.status.success(), "no answer from the provider");
     let down = format!(

@@ -53,6 +53,11 @@ fn member<'b>(
         }
         "response_format" => request.push_all(reader, Place::OutputSchema, true, schema_key)?,
         "prediction" => request.push_all(reader, Place::Prediction, false, unknown_key)?,
+        // What turns on a tool of the provider's: OpenAI's, OpenRouter's, xAI's.
+        "web_search_options" | "plugins" | "search_parameters" => {
+            request.turned_on(reader, &key)?;
+            request.push_all(reader, Place::Other, false, unknown_key)?;
+        }
         // Known, and read by no model. `stop` is compared with the answer; the rest are settings and labels.
         "audio"
         | "frequency_penalty"

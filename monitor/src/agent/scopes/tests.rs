@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Config;
+use crate::policy::Known;
 
 /// A table with room for `room` rows.
 struct Rows {
@@ -54,11 +55,12 @@ impl ScopeRows for Rows {
 }
 
 fn policies(text: &str) -> Policies {
-    Policies::compile(
-        &Config::parse(text, Path::new("weir.yaml")).unwrap().policies,
-        "node-1",
-    )
-    .unwrap()
+    let config = Config::parse(text, Path::new("weir.yaml")).unwrap();
+    let known = Known {
+        detectors: &config.detectors.catalog,
+        guardrails: &[],
+    };
+    Policies::compile(&config.policies, &known, "node-1").unwrap()
 }
 
 /// Pods are closed, but for the one of a path that begins with `/pods/b`.

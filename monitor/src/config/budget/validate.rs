@@ -8,6 +8,7 @@ use serde_saphyr::{Location, Spanned};
 use super::spec::{AtLimitSpec, BudgetSpec, OnStoreLossSpec, ScopeSpec, SlowDownSpec};
 use super::{AtLimit, BudgetRule, Dimension, ExchangeFilter, Grouping, Reserve, SlowDown, counts_output};
 use crate::config::error::Problems;
+use crate::config::percent::percent;
 use crate::config::spec::OneOrMany;
 use crate::config::validate::{globs, name, operation_globs};
 use crate::config::{Glob, MAX_WINDOW_MS, MIN_WINDOW_MS, quantity};
@@ -264,23 +265,6 @@ fn filter(
         models: models.map(|list| globs(list, EMPTY, problems)),
         operations: operations.map(|list| operation_globs(list, EMPTY, problems)),
     }
-}
-
-fn percent(spec: &Spanned<String>, problems: &mut Problems<'_>) -> Option<u8> {
-    let percent = spec.value.trim().strip_suffix('%').map(str::trim_end);
-    let percent = percent
-        .and_then(|digits| digits.parse::<u8>().ok())
-        .filter(|percent| (1..=100).contains(percent));
-    if percent.is_none() {
-        problems.add(
-            spec.referenced,
-            format_args!(
-                "`{}` is no share of a limit; write `1%` to `100%`, whole numbers",
-                spec.value
-            ),
-        );
-    }
-    percent
 }
 
 fn alert_at(spec: Option<OneOrMany>, problems: &mut Problems<'_>) -> Vec<u8> {

@@ -7,7 +7,9 @@ use super::objects::{
     Actor, Endpoint, Metadata, PolicyName, STATUS_FAILURE, STATUS_SUCCESS, Severity, Workload,
 };
 use crate::event::workload::view;
-use crate::event::{BudgetUse, Cost, Exchange, FindingCount, LimitAction, OwnCount, Reason, Verdict};
+use crate::event::{
+    BudgetUse, Cost, Exchange, Fault, FindingCount, LimitAction, Owasp, OwnCount, Reason, Verdict,
+};
 use crate::exchange::Fingerprint;
 use crate::identity::AttributionReason;
 
@@ -122,6 +124,15 @@ struct Unmapped<'a> {
     verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<Verdict>,
+    /// The rule of the policy that decided, where it has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    /// The risk that the decision is against, of the OWASP Top 10 for LLM applications.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owasp: Option<Owasp>,
+    /// What kept policies from deciding by what they say.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    faults: &'a [Fault],
     /// Who answers for the policy that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
@@ -254,6 +265,9 @@ fn unmapped(exchange: &Exchange) -> Unmapped<'_> {
         counted: exchange.counted,
         verdict: exchange.verdict,
         observed: exchange.observed,
+        rule: exchange.rule.as_deref(),
+        owasp: exchange.owasp,
+        faults: &exchange.faults,
         owner: exchange.owner.as_deref(),
         requested_model: exchange.requested_model.as_ref().map(|model| model.as_str()),
         clamped: exchange.clamped,
@@ -321,7 +335,15 @@ fn severity(exchange: &Exchange) -> Severity {
     match (exchange.verdict, exchange.reason) {
         (
             Verdict::Denied | Verdict::Cut,
-            Some(Reason::Content | Reason::Model | Reason::Operation | Reason::Unattributed),
+            Some(
+                Reason::Content
+                | Reason::Model
+                | Reason::Operation
+                | Reason::Tool
+                | Reason::Rule
+                | Reason::Language
+                | Reason::Unattributed,
+            ),
         ) => Severity::Medium,
         (Verdict::Allowed, _) if exchange.observed.is_none() => Severity::Informational,
         _ => Severity::Low,

@@ -92,7 +92,7 @@ where
         loop {
             self.poll_job(cx)?;
             while let Some(job) = self.relay.step() {
-                if job.is_large() {
+                if job.waits() {
                     self.job = Some(tokio::task::spawn_blocking(move || job.run()));
                     self.poll_job(cx)?;
                 } else {

@@ -1,7 +1,9 @@
 //! Whole connections through the relay, without sockets: what leaves against what came, at every split.
 
 mod codings;
+mod conditions;
 mod credentials;
+mod detector_limits;
 mod framings;
 mod interim;
 mod limits;
@@ -9,11 +11,12 @@ mod models;
 mod money;
 mod operations;
 mod signed;
+mod tools;
 mod usage;
 mod websocket;
 
 use super::relay::Relay;
-use crate::config::{Action, BudgetRule, ContentRule, Meter, Mode, Parts, Policy, Selector};
+use crate::config::{Action, BudgetRule, ContentRule, Meter, Mode, PartSet, Policy, Redaction};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
 
@@ -130,24 +133,27 @@ impl Run {
 
 fn policy(content: Vec<ContentRule>, budgets: Vec<BudgetRule>) -> Policy {
     Policy {
-        coverage: Default::default(),
         name: "test".into(),
-        owner: None,
-        workloads: Selector::default(),
-        mode: Mode::Enforce,
-        models: None,
-        operations: Default::default(),
         meter: Meter::Passive,
         budgets,
         content,
+        ..Policy::default()
     }
 }
 
 fn rule(detect: &str, prompt: bool, response: bool, action: Action) -> ContentRule {
     ContentRule {
+        name: "0".into(),
         detect: vec![detect.into()],
-        parts: Parts { prompt, response },
+        parts: match (prompt, response) {
+            (true, true) => PartSet::ALL,
+            (true, false) => PartSet::prompt(),
+            _ => PartSet::response(),
+        },
+        min_confidence_percent: None,
         action,
+        redaction: Redaction::Placeholder,
+        owasp: None,
     }
 }
 

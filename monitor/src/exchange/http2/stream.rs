@@ -88,7 +88,7 @@ pub(super) async fn exchange(
             match collect(&mut exchange, &head, body, limit_bytes, &mut respond).await {
                 Ok(Collected::Whole(body, trailers)) => {
                     let job = Job::new(exchange, body.clone());
-                    let inspected = if !job.is_large() {
+                    let inspected = if !job.waits() {
                         job.run()
                     } else {
                         match tokio::task::spawn_blocking(move || job.run()).await {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::task::JoinHandle;
 
-use crate::config::{Action, BudgetRule, ContentRule, Meter, Mode, Parts, Policy, Selector};
+use crate::config::{Action, BudgetRule, ContentRule, Meter, PartSet, Policy, Redaction};
 use crate::event::{Reason, Verdict};
 use crate::exchange::testing::{Lab, lab};
 use crate::exchange::{Opened, Origin};
@@ -50,24 +50,25 @@ fn script(content_type: &str, body: &[&str]) -> Script {
 fn policy(budget: Option<u64>, rule: Option<(&str, bool)>) -> Policy {
     let budgets = budget.map(|limit_tokens| BudgetRule::tokens(limit_tokens, 3_600_000));
     let content = rule.map(|(detect, prompt)| ContentRule {
+        name: "0".into(),
         detect: vec![detect.into()],
-        parts: Parts {
-            prompt,
-            response: !prompt,
+        parts: if prompt {
+            PartSet::prompt()
+        } else {
+            PartSet::response()
         },
+        min_confidence_percent: None,
         action: Action::Redact,
+        redaction: Redaction::Placeholder,
+        owasp: None,
     });
     Policy {
-        coverage: Default::default(),
         name: "test".into(),
-        owner: None,
-        workloads: Selector::default(),
-        mode: Mode::Enforce,
-        models: None,
-        operations: Default::default(),
         meter: Meter::Passive,
         budgets: budgets.into_iter().collect(),
+        guardrails: Vec::new(),
         content: content.into_iter().collect(),
+        ..Policy::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use monitor_protocol::{CloseCode, RefusalReason, StreamEvent};
 
+use super::super::conditions::Said;
 use super::super::response::Reader;
 use super::super::{Exchange, Flow, Refusal};
 use super::{Output, Session};
@@ -101,6 +102,16 @@ impl Exchange {
     pub(in super::super) fn check_handshake(&mut self) -> Option<Refusal> {
         let model = self.call.model.clone()?;
         self.model = Some(ShortText::new(&model));
+        // A policy with a condition is asked at each message.
+        let open = self
+            .selected
+            .conditions
+            .iter()
+            .map(|condition| condition.policy.clone());
+        let open: Vec<_> = open.collect();
+        if !open.is_empty() {
+            self.applied = std::sync::Arc::new(self.selected.without(&open));
+        }
         self.check_model(&model)
     }
 
@@ -115,8 +126,14 @@ impl Exchange {
         if !model.is_empty() {
             self.model = Some(ShortText::new(&model));
         }
+        self.narrow(Said {
+            body: &[],
+            request: None,
+            model: &model,
+        });
         let refused = self
             .check_known()
+            .or_else(|| self.check_operation(true))
             .or_else(|| self.check_model(&model))
             .or_else(|| self.reserve_unasked(&model));
         self.expect_messages();

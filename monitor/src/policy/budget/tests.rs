@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::event::samples;
-use crate::policy::{ExchangeBudgets, ExchangeFacts, Policies};
+use crate::policy::{ExchangeBudgets, ExchangeFacts, Known, Policies};
 
 const FACTS: ExchangeFacts<'_> = ExchangeFacts {
     provider: "openai",
@@ -13,7 +13,11 @@ const FACTS: ExchangeFacts<'_> = ExchangeFacts {
 
 fn policies(text: &str) -> Policies {
     let config = Config::parse(text, Path::new("weir.yaml")).unwrap();
-    Policies::compile(&config.policies, "node-1").unwrap()
+    let known = Known {
+        detectors: &config.detectors.catalog,
+        guardrails: &[],
+    };
+    Policies::compile(&config.policies, &known, "node-1").unwrap()
 }
 
 fn keys(budgets: &ExchangeBudgets) -> (Vec<&str>, Vec<&str>) {

@@ -51,7 +51,7 @@ async fn ask(lab: &Lab, agent: &Agent, cgroup: &str) -> Result<Output> {
         ])
         .args(["https://api.openai.com/v1/models"])
         .trust(&agent.trust(lab)?);
-    Ok(launch.run(lab).await?.1)
+    launch.output(lab).await
 }
 
 /// Both kinds of workload get through, and are on record.

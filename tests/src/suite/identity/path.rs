@@ -335,7 +335,7 @@ async fn resolve(stage: &Stage, name: &str, host: Host) -> Result<()> {
     // It must live long enough to be looked at.
     let command = format!("sleep 0.2; getent ahosts {}", host.name);
     let launch = Launch::new(name, "sh").args(["-c", &command]);
-    let (_, output) = launch.run(&stage.lab).await?;
+    let output = launch.output(&stage.lab).await?;
     ensure!(output.status.success(), "{}: {}", host.name, shown(&output));
     Ok(())
 }

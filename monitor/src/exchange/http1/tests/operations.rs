@@ -1,7 +1,7 @@
 //! Which operations a policy allows, and what is done with those that no model answers.
 
 use super::*;
-use crate::config::{Glob, OperationRule};
+use crate::config::{Glob, NameRule};
 
 fn globs(patterns: &[&str]) -> Vec<Glob> {
     patterns
@@ -13,7 +13,7 @@ fn globs(patterns: &[&str]) -> Vec<Glob> {
 fn of_operations(mode: Mode, allow: Option<&[&str]>, deny: &[&str]) -> Policy {
     Policy {
         mode,
-        operations: OperationRule {
+        operations: NameRule {
             allow: allow.map(globs),
             deny: globs(deny),
         },

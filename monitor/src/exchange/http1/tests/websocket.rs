@@ -470,3 +470,21 @@ fn a_server_that_breaks_the_protocol_is_cut_where_policy_must_read_it() {
     assert_told(&run.to_client, "upstream_unreachable");
     assert_eq!(answers(&lab)[0].verdict, Verdict::Cut);
 }
+
+#[test]
+fn a_condition_is_asked_at_each_message() {
+    let when = crate::expression::Expression::compile(
+        "request.prompt_bytes > 100",
+        crate::expression::Scope::Exchange,
+    );
+    let lab = lab(&[Policy {
+        models: Some(vec![Glob::new("claude-*").unwrap()]),
+        when: Some(when.unwrap()),
+        ..policy(vec![], vec![])
+    }]);
+    let mut run = Run::opened(&lab);
+    run.client(&from_client(&ask("hi")));
+    assert!(run.to_client.is_empty(), "it does not apply to a short one");
+    run.client(&from_client(&ask(&"long ".repeat(40))));
+    assert_told(&run.to_client, "model_not_allowed");
+}
