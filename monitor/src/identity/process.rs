@@ -100,7 +100,7 @@ pub(super) struct Evidence {
     pub(super) exe: Option<Arc<str>>,
     /// Its digest.
     pub(super) exe_sha256: ExeHash,
-    /// When the process was forked, nanoseconds of `CLOCK_BOOTTIME`.
+    /// When the process was forked, nanoseconds of `CLOCK_BOOTTIME`, rounded down to a tick.
     pub(super) start_boottime_ns: Option<u64>,
     /// Effective user.
     pub(super) euid: Option<u32>,
@@ -269,7 +269,7 @@ impl Processes {
         Evidence {
             exe: Some(Arc::clone(&known.program.exe)),
             exe_sha256: known.program.hash(&self.files, key.tgid, || self.is_running(key)),
-            start_boottime_ns: Some(known.start_boottime_ns),
+            start_boottime_ns: Some(procfs::whole_ticks(known.start_boottime_ns)),
             // A program may change it while it runs.
             euid: euid.or(known.euid),
             command_line: known.program.command_line.clone(),

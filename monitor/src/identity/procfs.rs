@@ -40,6 +40,12 @@ pub(super) struct Stat {
     pub(super) start_boottime_ns: u64,
 }
 
+/// A time rounded down to a tick, as `/proc` tells when a process was started: the kernel's records know the nanosecond,
+/// and one process is to have one start time whichever of the two it was learnt from.
+pub(super) const fn whole_ticks(boottime_ns: u64) -> u64 {
+    boottime_ns / NS_PER_TICK * NS_PER_TICK
+}
+
 /// Parent and start of a process.
 pub(super) fn stat(tgid: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{tgid}/stat")).ok()?)
@@ -141,6 +147,12 @@ mod tests {
         assert_eq!(join_arguments(b"retitled\n").as_deref(), Some("retitled "));
         assert_eq!(join_arguments(b"\0"), None);
         assert_eq!(join_arguments(b""), None);
+    }
+
+    #[test]
+    fn a_start_is_the_same_from_the_kernels_record_and_from_proc() {
+        assert_eq!(whole_ticks(123_459_999_999), 123_450_000_000);
+        assert_eq!(whole_ticks(123_450_000_000), 123_450_000_000);
     }
 
     #[test]

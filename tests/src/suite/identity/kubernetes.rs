@@ -275,11 +275,13 @@ async fn a_watch_that_breaks(_: Arc<Stage>) -> Result<()> {
     cluster.named(&second).await?;
     ensure!(cluster.api.served().0 == lists, "a cut watch was not resumed");
 
-    // While nobody watches, one pod goes and one comes, and how is forgotten.
+    // While nobody watches, one pod goes and two come, and how is forgotten. Two, so that the number of pods tells when
+    // the agent has the new list: it says that all is well from when its watch is answered, which is before.
     cluster.api.refuse(true);
     cluster.api.delete(&first);
     let third = PodSpec::new(3, "billing", "third", "c");
     cluster.api.put(&third);
+    cluster.api.put(&PodSpec::new(4, "billing", "fourth", "d"));
     cluster.api.compact();
     cluster.server(LEARNT_WITHIN, "127.99.").await?;
     cluster
@@ -294,7 +296,7 @@ async fn a_watch_that_breaks(_: Arc<Stage>) -> Result<()> {
         .status(BACK_WITHIN, "the third pod", |_| cluster.api.served().2 > 0)
         .await?;
     cluster.server(BACK_WITHIN, ": ok").await?;
-    cluster.pods(2).await?;
+    cluster.pods(3).await?;
     cluster.named(&third).await?;
     ensure!(cluster.api.served().0 > lists, "no list after 410 Gone");
 
