@@ -26,6 +26,7 @@ mod origin;
 mod pace;
 mod pieces;
 mod prompt;
+mod pseudonyms;
 mod rates;
 mod refusal;
 mod release;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use monitor_content::{Pseudonyms, Restorer};
 use monitor_protocol::{Call, Framing, Operation, RefusalReason, RequestLine, recognise};
 use smallvec::SmallVec;
 
@@ -271,6 +273,10 @@ pub struct Exchange {
     faults: SmallVec<[Fault; 0]>,
     /// Bytes of whole texts that content rules were to read, each rule's by itself.
     scanned_bytes: usize,
+    /// What stands for texts of the prompt, until it is inspected; of a WebSocket, of the conversation.
+    pseudonyms: Option<Box<Pseudonyms>>,
+    /// Finds them in the answer.
+    restorer: Option<Arc<Restorer>>,
     policy: Option<Arc<str>>,
     findings: Vec<FindingCount>,
     error: Option<ErrorClass>,
@@ -385,6 +391,8 @@ impl Exchange {
             owasp: None,
             faults: SmallVec::new(),
             scanned_bytes: 0,
+            pseudonyms: None,
+            restorer: None,
             policy: None,
             findings: Vec::new(),
             error: None,

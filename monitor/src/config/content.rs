@@ -56,6 +56,8 @@ pub enum Redaction {
     Mask,
     /// The detector's name and a keyed hash: `[email:3fa9c2d1]`. Equal texts have equal ones.
     Hash,
+    /// A pseudonym: a text of the same kind that is nobody's, which the answer has replaced by the found text again.
+    Reversible,
 }
 
 impl Redaction {
@@ -63,6 +65,12 @@ impl Redaction {
     #[must_use]
     pub const fn shows_hash(self) -> bool {
         matches!(self, Self::Hash)
+    }
+
+    /// Whether the answer has the text put back.
+    #[must_use]
+    pub const fn is_reversible(self) -> bool {
+        matches!(self, Self::Reversible)
     }
 }
 
@@ -160,7 +168,7 @@ struct RedactSpec {
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "an action: allow, alert, redact, block, or {redact: placeholder | mask | hash}"
+    expecting = "an action: allow, alert, redact, block, or {redact: placeholder | mask | hash | reversible}"
 )]
 enum ActionSpec {
     Word(ActionWord),
@@ -204,13 +212,34 @@ impl ContentSpec {
         ContentRule {
             name: name.unwrap_or_else(|| index.to_string()),
             detect: self.detect.values.into_iter().map(|name| name.value).collect(),
-            parts: self.parts.map_or(PartSet::ALL, |list| parts(list, problems)),
+            parts: looks_in(self.parts, redaction, problems),
             min_confidence_percent,
             action,
             redaction,
             owasp: self.owasp.and_then(|owasp| category(&owasp, problems)),
         }
     }
+}
+
+/// Where a rule looks. What is reversible is a finding in the prompt.
+fn looks_in(written: Option<OneOrMany>, redaction: Redaction, problems: &mut Problems<'_>) -> PartSet {
+    let reversible = redaction.is_reversible();
+    let Some(list) = written else {
+        return if reversible {
+            PartSet::prompt()
+        } else {
+            PartSet::ALL
+        };
+    };
+    let at = list.at;
+    let set = parts(list, problems);
+    if reversible && set.meets(PartSet::response()) {
+        problems.add(
+            at,
+            "only what is found in the prompt can be put back; write `in: [prompt]`, and another rule for the response",
+        );
+    }
+    set
 }
 
 pub(super) fn check_name(name: Spanned<String>, problems: &mut Problems<'_>) -> Option<String> {

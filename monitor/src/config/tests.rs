@@ -352,6 +352,26 @@ fn policies_say_what_they_mean() {
         "write `prompt`, `response` or",
     );
     refuses(&content("detect: [pii.email]"), "4:6", "missing field `action`");
+    refuses(
+        &content("detect: [pii.email], in: [user, response], action: {redact: reversible}"),
+        "4:31",
+        "another rule for the response",
+    );
+    refuses(
+        &content("detect: [pii.email], action: {redact: backwards}"),
+        "4:35",
+        "{redact: placeholder | mask | hash | reversible}",
+    );
+}
+
+#[test]
+fn what_is_reversible_is_in_the_prompt() {
+    let rule = |action: &str| {
+        let text = format!("policies:\n- name: a\n  content:\n  - {{detect: [pii.email], action: {action}}}");
+        Config::parse(&text, Path::new("weir.yaml")).unwrap().policies[0].content[0].parts
+    };
+    assert_eq!(rule("{redact: reversible}"), PartSet::prompt());
+    assert_eq!(rule("{redact: hash}"), PartSet::ALL);
 }
 
 #[test]

@@ -77,12 +77,19 @@ impl Fingerprints {
     #[must_use]
     pub fn of(&self, credential: &[u8]) -> Fingerprint {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let tag = hmac::sign(&self.0, credential);
+        let tag = self.keyed(credential);
         let mut digits = [0; DIGITS];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(tag.as_ref()) {
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(tag) {
             pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
         Fingerprint(digits)
+    }
+
+    /// HMAC-SHA256 of some bytes under the key.
+    pub(super) fn keyed(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut tag = [0; 32];
+        tag.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
+        tag
     }
 }
 

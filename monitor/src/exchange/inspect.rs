@@ -13,6 +13,7 @@ use monitor_protocol::{
 use super::conditions::Said;
 use super::decode::decode_whole;
 use super::fields::Boundary;
+use super::pseudonyms::{Source, is_own, put_back};
 use super::replace::{Replaced, hash, make_disjoint, replace};
 use super::reserve::{Asked, named};
 use super::response::Reader;
@@ -211,23 +212,28 @@ impl Exchange {
     /// Scans every text of the request: a refusal, or what is to be put in the place of findings.
     fn scan(&mut self, texts: &[Text<'_>]) -> Result<Vec<Redaction>, Refusal> {
         let applied = self.applied.clone();
-        let mut redactions = Vec::new();
         if applied.prompt.is_empty() {
-            return Ok(redactions);
+            return Ok(Vec::new());
         }
+        let mut found = Vec::new();
         for (text_index, text) in texts.iter().enumerate() {
             let part = Part::of_request(text.role, text.place);
             let text = text.text();
             let replaced = self.scan_text(&text, &applied.prompt, part)?;
             if !replaced.is_empty() {
-                redactions.push(Redaction {
-                    text_index,
-                    redacted: replace(&text, &replaced),
-                    replaced,
-                });
+                found.push((text_index, replaced));
             }
         }
-        Ok(redactions)
+        self.put_pseudonyms(texts, &mut found);
+        let redaction = |(text_index, replaced): (usize, Vec<Replaced>)| {
+            let text = texts.get(text_index).map(|text| text.text()).unwrap_or_default();
+            Redaction {
+                text_index,
+                redacted: replace(&text, &replaced),
+                replaced,
+            }
+        };
+        Ok(found.into_iter().map(redaction).collect())
     }
 
     pub(super) fn count(
@@ -265,6 +271,14 @@ impl Exchange {
         let fingerprints = &origin.node.fingerprints;
         let mut findings = Vec::new();
         let mut replaced = Vec::new();
+        let mut own = Vec::new();
+        if !part.is_prompt() {
+            let source = Source::of(part, text);
+            for restored in self.pseudonyms_in(text) {
+                own.push(restored.start..restored.end);
+                replaced.push(put_back(restored, source));
+            }
+        }
         for scan in scans.iter().filter(|scan| scan.parts.has(part)) {
             self.scanned_bytes = self.scanned_bytes.saturating_add(text.len());
             let scanned = if self.scanned_bytes > MAX_SCANNED_BYTES {
@@ -273,11 +287,15 @@ impl Exchange {
             } else {
                 scan.find(text, part, &mut findings)
             };
+            findings.retain(|finding| !is_own(&own, finding));
             for finding in &findings {
                 let found = text.get(finding.start..finding.end).unwrap_or_default();
                 let hash = || Some(hash(fingerprints, found));
                 self.note_finding(finding, scan, part, hash);
                 if scan.redacts() {
+                    if scan.redaction.is_reversible() {
+                        self.add_pseudonym(finding.detector, found);
+                    }
                     let shown = scan.redaction.shows_hash().then(hash).flatten();
                     replaced.push(Replaced::new(finding, scan.redaction, found, shown));
                 }
@@ -445,7 +463,7 @@ fn apply<'e>(
     let mut edits: Vec<Edit<'_>> = more.collect();
     for redaction in redactions {
         let mut raw = texts.get(redaction.text_index).ok_or(NotEdited)?.raw_spans();
-        for Replaced { range, with } in &redaction.replaced {
+        for Replaced { range, with, .. } in &redaction.replaced {
             edits.push(raw.edit(range.clone(), with).ok_or(NotEdited)?);
         }
     }

@@ -8,18 +8,22 @@
 //!    the pieces is found in it again, and is replaced there too without being noted twice.
 //! 4. When the text of a channel can be taken to have ended (another part of the same answer begins, the answer
 //!    finishes), what its windows still hold is decided as it stands, so that nothing waits for text that will not come.
+//! 5. Pseudonyms of the prompt are put back in the same way. Rules read the text as the provider wrote it; what they find in a
+//!    pseudonym is the workload's own and no finding.
 
 mod text;
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use monitor_content::Scanned;
+use monitor_content::{Restorer, Scanned};
 use monitor_protocol::{Channel, Delta, Edit, EditError, Frame, StreamEvent, Telling};
 use smallvec::SmallVec;
 
 use super::Fingerprints;
+use super::pseudonyms::{Source, is_own, put_back};
 use super::replace::{Replaced, hash, make_disjoint, replace, replace_in_piece};
 use super::tools::CalledTools;
 use crate::event::Part;
@@ -37,6 +41,7 @@ const MAX_CHANNELS: usize = 256;
 pub(super) struct Release {
     scans: Vec<Scan>,
     fingerprints: Fingerprints,
+    restorer: Option<Arc<Restorer>>,
     channels: Vec<Text>,
     queue: VecDeque<Held>,
     queued_bytes: usize,
@@ -69,17 +74,24 @@ struct Piece {
 }
 
 impl Release {
-    /// For the answers of an exchange; `None` where no policy says anything about them.
-    pub(super) fn of(applied: &Applied, fingerprints: &Fingerprints) -> Option<Self> {
-        let mut release = Self::new(&applied.response, fingerprints);
-        release.called = (!applied.tools.is_empty()).then(CalledTools::default);
-        (!applied.response.is_empty() || release.called.is_some()).then_some(release)
+    /// For the answers of an exchange; `None` where no policy says anything about them and nothing is to be put back.
+    pub(super) fn of(
+        applied: &Applied,
+        fingerprints: &Fingerprints,
+        restorer: Option<&Arc<Restorer>>,
+    ) -> Option<Self> {
+        let reads = !applied.response.is_empty() || !applied.tools.is_empty() || restorer.is_some();
+        reads.then(|| Self {
+            called: (!applied.tools.is_empty()).then(CalledTools::default),
+            ..Self::new(&applied.response, fingerprints, restorer)
+        })
     }
 
-    fn new(scans: &[Scan], fingerprints: &Fingerprints) -> Self {
+    fn new(scans: &[Scan], fingerprints: &Fingerprints, restorer: Option<&Arc<Restorer>>) -> Self {
         Self {
             scans: scans.to_vec(),
             fingerprints: fingerprints.clone(),
+            restorer: restorer.cloned(),
             channels: Vec::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -156,7 +168,15 @@ impl Release {
     /// and is something new.
     fn repeat(&mut self, delta: &Delta<'_>, found: &mut Vec<Found>) {
         let mut replaced = Vec::new();
+        let mut own = Vec::new();
         let part = Part::of_response(delta.channel.part);
+        if let Some(restorer) = &self.restorer {
+            let mut restored = Vec::new();
+            restorer.restore(&delta.text, &mut restored);
+            own.extend(restored.iter().map(|restored| restored.start..restored.end));
+            let source = Source::of(part, &delta.text);
+            replaced.extend(restored.into_iter().map(|restored| put_back(restored, source)));
+        }
         let scans = self.scans.iter().enumerate();
         for (rule, scan) in scans.filter(|(_, scan)| scan.parts.has(part)) {
             let mut findings = Vec::new();
@@ -164,7 +184,7 @@ impl Release {
             if scanned == Scanned::Limited {
                 self.limited.push((rule, part));
             }
-            findings.retain(|finding| !scan.excepts(finding, part));
+            findings.retain(|finding| !scan.excepts(finding, part) && !is_own(&own, finding));
             for finding in findings {
                 let text = delta.text.get(finding.start..finding.end).unwrap_or_default();
                 let hash = hash(&self.fingerprints, text);
@@ -216,12 +236,10 @@ impl Release {
             }
             out.push(self.edited(held)?);
             self.queued_bytes -= held.event.raw().len();
-            self.queue.pop_front();
-        }
-        if self.queue.is_empty() {
-            for text in &mut self.channels {
-                text.forget_decided();
+            for piece in &held.pieces {
+                self.channels[piece.text].forget_until(piece.range.end);
             }
+            self.queue.pop_front();
         }
         Ok(())
     }
@@ -243,7 +261,8 @@ impl Release {
         if self.channels.len() == MAX_CHANNELS {
             return None;
         }
-        self.channels.push(Text::new(channel, &self.scans));
+        self.channels
+            .push(Text::new(channel, &self.scans, self.restorer.as_ref()));
         Some(self.channels.len() - 1)
     }
 

@@ -21,6 +21,8 @@ const SHOWN_DIGITS: usize = 8;
 pub(super) struct Replaced {
     pub(super) range: Range<usize>,
     pub(super) with: Cow<'static, str>,
+    /// A pseudonym is to stand there, once they are chosen.
+    pub(super) awaits_pseudonym: bool,
 }
 
 impl fmt::Debug for Replaced {
@@ -43,15 +45,28 @@ impl Replaced {
     ) -> Self {
         let range = finding.start..finding.end;
         if finding.continued {
-            let with = Cow::Borrowed("");
-            return Self { range, with };
+            return Self::text(range, Cow::Borrowed(""));
         }
         let with = match (redaction, hash) {
             (Redaction::Mask, _) => mask(finding.detector, found).into(),
             (Redaction::Hash, Some(hash)) => hashed(finding.detector, hash).into(),
-            (Redaction::Placeholder | Redaction::Hash, _) => placeholder(finding.detector).into(),
+            (Redaction::Placeholder | Redaction::Hash | Redaction::Reversible, _) => {
+                placeholder(finding.detector).into()
+            }
         };
-        Self { range, with }
+        Self {
+            awaits_pseudonym: redaction.is_reversible(),
+            ..Self::text(range, with)
+        }
+    }
+
+    /// What stands in the place of a span, whatever else is known of it.
+    pub(super) fn text(range: Range<usize>, with: Cow<'static, str>) -> Self {
+        Self {
+            range,
+            with,
+            awaits_pseudonym: false,
+        }
     }
 }
 
@@ -77,8 +92,7 @@ pub(super) fn make_disjoint(replaced: &mut Vec<Replaced>) {
             return false;
         }
         if r.range.start < end {
-            r.range.start = end;
-            r.with = Cow::Borrowed("");
+            *r = Replaced::text(end..r.range.end, Cow::Borrowed(""));
         }
         end = r.range.end;
         true
@@ -99,7 +113,7 @@ pub(super) fn replace_in_piece<'r>(
 ) -> Option<String> {
     let mut out = None;
     let mut at = 0;
-    for Replaced { range, with } in replaced {
+    for Replaced { range, with, .. } in replaced {
         let out = out.get_or_insert_with(String::new);
         let start = range.start.saturating_sub(offset);
         let end = (range.end - offset).min(piece.len());
@@ -141,6 +155,11 @@ mod tests {
         assert_eq!(with(Redaction::Placeholder), "[REDACTED:email]");
         assert_eq!(with(Redaction::Hash), "[email:5bdcc146]");
         assert_eq!(with(Redaction::Mask), "****");
+        assert_eq!(
+            with(Redaction::Reversible),
+            "[REDACTED:email]",
+            "until there is a pseudonym"
+        );
         let rest = Finding {
             continued: true,
             ..found

@@ -93,24 +93,30 @@ impl Exchange {
             self.reader = Reader::Failed;
             return ResponsePlan::Pass;
         }
-        let edits = self.applied.edits_response();
         if body.media == MediaType::Binary {
             self.reader = Reader::Sized;
             return ResponsePlan::Pass;
         }
-        if edits && !body.encoding.is_known() {
-            self.reader = Reader::Lost;
-            return ResponsePlan::Refuse(self.refuse_upstream());
+        if !body.encoding.is_known() {
+            if self.applied.edits_response() {
+                self.reader = Reader::Lost;
+                return ResponsePlan::Refuse(self.refuse_upstream());
+            }
+            self.give_up_restoring();
         }
         match framing {
             Some(framing) => {
                 self.framing = framing;
-                let changes = self.applied.may_change_response();
+                let changes = self.may_change_response();
                 let encoded = !body.encoding.is_identity();
                 self.reader = Reader::Stream(Box::new(Stream {
                     decoder: encoded.then(|| Decoder::new(body.encoding, PIECE_LIMIT_BYTES)),
                     frames: FrameDecoder::new(framing),
-                    release: Release::of(&self.applied, &self.origin.node.fingerprints),
+                    release: Release::of(
+                        &self.applied,
+                        &self.origin.node.fingerprints,
+                        self.restorer.as_ref(),
+                    ),
                     changes,
                     ended: false,
                 }));
@@ -125,7 +131,7 @@ impl Exchange {
                     plain: body.media == MediaType::Text,
                     body: Pieces::default(),
                 });
-                if edits {
+                if self.applied.edits_response() || self.restores() {
                     ResponsePlan::Hold {
                         limit_bytes: WHOLE_LIMIT_BYTES,
                     }
@@ -207,13 +213,22 @@ impl Exchange {
         if self.applied.edits_response() {
             return self.cut(RefusalReason::Unreadable, Reason::Unreadable, None, out);
         }
-        if let Reader::Stream(stream) = &self.reader
-            && stream.changes
-        {
-            out.push(event.raw().clone());
-            self.begun = true;
+        let Reader::Stream(stream) = &mut self.reader else {
+            return Flow::Continue;
+        };
+        match &mut stream.release {
+            _ if !stream.changes => Flow::Continue,
+            Some(release) => {
+                // Behind what is held.
+                release.queue(event.clone(), None);
+                self.release(&[], out)
+            }
+            None => {
+                out.push(event.raw().clone());
+                self.begun = true;
+                Flow::Continue
+            }
         }
-        Flow::Continue
     }
 
     /// Counts, covers and scans what an event says.
@@ -355,8 +370,12 @@ impl Exchange {
         self.reader = Reader::Stream(Box::new(Stream {
             decoder: None,
             frames: FrameDecoder::new(Framing::WebSocket),
-            release: Release::of(&self.applied, &self.origin.node.fingerprints),
-            changes: self.applied.may_change_response(),
+            release: Release::of(
+                &self.applied,
+                &self.origin.node.fingerprints,
+                self.restorer.as_ref(),
+            ),
+            changes: self.may_change_response(),
             ended: false,
         }));
     }
@@ -469,9 +488,18 @@ impl Exchange {
             Ok(decision) => decision,
             Err(Unreadable) => {
                 self.reader = Reader::Lost;
-                WholeDecision::Refuse(self.refuse_upstream())
+                if self.applied.edits_response() {
+                    return WholeDecision::Refuse(self.refuse_upstream());
+                }
+                self.give_up_restoring();
+                WholeDecision::Forward
             }
         }
+    }
+
+    /// Whether the answer may be changed or cut on its way.
+    pub(super) fn may_change_response(&self) -> bool {
+        self.applied.may_change_response() || self.restores()
     }
 
     /// Counts the texts and takes the provider's figures.

@@ -20,6 +20,7 @@ mod turn;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use monitor_content::{Pseudonyms, Restorer};
 use monitor_protocol::{
     Call, CloseCode, Framing, MAX_MESSAGE_BYTES, MaskingKey, MessageKind, RefusalReason, Sender,
     WebSocketDecoder, WebSocketError, WebSocketMessage, close_payload, cut, encode_message,
@@ -74,6 +75,10 @@ pub(super) struct Session {
     call: Call,
     client: WebSocketDecoder,
     server: WebSocketDecoder,
+    /// What stands for texts of the conversation, unless it is with the message that is being inspected.
+    pseudonyms: Option<Box<Pseudonyms>>,
+    /// Finds them in the answers that follow.
+    restorer: Option<Arc<Restorer>>,
     /// What was said since the last answer was asked for.
     pending: Option<Exchange>,
     /// The client's message that is being inspected.
@@ -97,6 +102,8 @@ impl Session {
             client: WebSocketDecoder::with_limit(Sender::Client, origin.node.request_limit_bytes),
             server: WebSocketDecoder::with_limit(Sender::Server, MAX_MESSAGE_BYTES),
             origin,
+            pseudonyms: None,
+            restorer: None,
             pending: None,
             inspecting: None,
             turns: Vec::new(),
@@ -155,6 +162,7 @@ impl Session {
                 self.refuse(exchange, &refusal.reason, out);
                 return None;
             }
+            exchange.pseudonyms = self.pseudonyms.take();
             let job = Job::new(exchange, message.data().clone());
             self.inspecting = Some(message);
             if job.waits() {
@@ -179,6 +187,8 @@ impl Session {
         let Some(message) = self.inspecting.take() else {
             return;
         };
+        self.pseudonyms = exchange.pseudonyms.take();
+        self.restorer.clone_from(&exchange.restorer);
         let passed = match decision {
             Decision::Forward => message.raw().clone(),
             Decision::Edited { body: Some(data), .. } => encode_message(message.kind(), &data, message.key()),
@@ -216,7 +226,7 @@ impl Session {
 
     /// An exchange for what the client says next, or for an answer that nobody asked for.
     fn take_pending(&mut self) -> Exchange {
-        match self.pending.take() {
+        let mut exchange = match self.pending.take() {
             Some(pending) => pending,
             None => {
                 let head = RequestHeadView {
@@ -235,7 +245,9 @@ impl Session {
                 exchange.api_key = self.api_key;
                 exchange
             }
-        }
+        };
+        exchange.restorer.clone_from(&self.restorer);
+        exchange
     }
 
     fn finish(&self, mut exchange: Exchange, outcome: Outcome) {

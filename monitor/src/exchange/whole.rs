@@ -57,7 +57,7 @@ impl Exchange {
         let mut edits: Vec<Edit<'_>> = Vec::new();
         for (text, replaced) in &decided {
             let mut raw = text.raw_spans();
-            for Replaced { range, with } in replaced {
+            for Replaced { range, with, .. } in replaced {
                 let Some(edit) = raw.edit(range.clone(), with) else {
                     return WholeDecision::Refuse(self.refuse_upstream());
                 };

@@ -6,6 +6,7 @@
 //! | `Repeat: TEXT` | TEXT, streamed in pieces of three characters |
 //! | `Tell a card number` | a sentence with one, streamed in pieces of three characters |
 //! | `Use the tool` | a call of the first tool offered |
+//! | `Use the tool with: TEXT` | a call of the first tool offered, which has TEXT among its arguments |
 //! | anything else | one fixed sentence |
 
 use std::time::Duration;
@@ -82,7 +83,10 @@ impl Script {
             .filter(|_| prompt.starts_with("Use the tool"))
             .map(str::to_owned);
         let mut pieces = if tool.is_some() {
-            in_pieces(TOOL_ARGUMENTS)
+            match prompt.strip_prefix("Use the tool with: ") {
+                Some(text) => in_pieces(&serde_json::json!({ "city": text }).to_string()),
+                None => in_pieces(TOOL_ARGUMENTS),
+            }
         } else if let Some(count) = words_asked(prompt) {
             words(count)
         } else if let Some(text) = prompt.strip_prefix("Repeat: ") {

@@ -5,6 +5,7 @@
 
 mod clients;
 mod origin;
+mod reversible;
 mod rules;
 mod streams;
 
@@ -25,10 +26,15 @@ const KEY: &str = "sk-proj-T3BlbkFJabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 /// The suite `content`.
 pub(super) fn plan() -> Plan {
     let config = AgentConfig::new().endpoint(&format!("{{host: {}, api: ollama}}", OLLAMA.name));
-    let groups = [origin::tests(), rules::tests(), streams::tests()];
+    let groups = [
+        origin::tests(),
+        reversible::tests(),
+        rules::tests(),
+        streams::tests(),
+    ];
     Plan {
         suite: "content",
-        policies: streams::policies(rules::policies(origin::policies(config))),
+        policies: streams::policies(rules::policies(reversible::policies(origin::policies(config)))),
         tests: groups.into_iter().flatten().collect(),
         at_once: 1,
     }

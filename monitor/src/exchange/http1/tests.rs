@@ -248,6 +248,95 @@ fn a_card_in_the_prompt_is_redacted_and_nothing_else_changes() {
     }
 }
 
+/// What stands for the card in what the upstream got.
+fn pseudonym_of_card(sent: &[u8]) -> String {
+    let sent = String::from_utf8(sent.to_vec()).unwrap();
+    let (_, from) = sent.split_once("card ").unwrap();
+    from[.."4111 1111 1111 1111".len()].to_owned()
+}
+
+#[test]
+fn a_card_is_a_pseudonym_upstream_and_itself_again_in_the_answer() {
+    let reversible = || ContentRule {
+        redaction: Redaction::Reversible,
+        ..rule("pii.credit_card", true, false, Action::Redact)
+    };
+    let others = || rule("pii.credit_card", false, true, Action::Block);
+    for content in [vec![reversible()], vec![reversible(), others()]] {
+        let lab = lab(&[policy(content, vec![])]);
+        let mut run = Run::new(&lab);
+        run.client(&post(CHAT));
+        let pseudonym = pseudonym_of_card(&run.to_upstream);
+        assert!(!run.to_upstream.windows(9).any(|at| at == b"4111 1111"));
+        assert_ne!(pseudonym, "4111 1111 1111 1111");
+        let (left, right) = pseudonym.split_at(7);
+        run.upstream(&chunked(&stream_of(&["Charged ", left, right, "."])));
+        let streamed = dechunk(&run.to_client);
+        assert!(
+            streamed.contains("4111 1111 1111 1111") && !streamed.contains(right),
+            "{streamed}"
+        );
+
+        let mut again = Run::new(&lab);
+        again.client(&post(CHAT));
+        assert_eq!(
+            pseudonym_of_card(&again.to_upstream),
+            pseudonym,
+            "the next prompt has the same"
+        );
+        again.upstream(&answer(&ANSWER.replace("a@example.org", &pseudonym)));
+        let whole = String::from_utf8(again.to_client.clone()).unwrap();
+        let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, ANSWER.replace("a@example.org", "4111 1111 1111 1111"));
+        assert!(
+            head.contains(&format!("content-length: {}", body.len())),
+            "{head}"
+        );
+        drop((run, again));
+        for exchange in lab.exchanges() {
+            assert_eq!(
+                (exchange.verdict, exchange.findings.len()),
+                (Verdict::Redacted, 1)
+            );
+            let record = format!("{exchange:?}");
+            assert!(!record.contains("1111") && !record.contains(right), "{record}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_keeps_its_pseudonyms() {
+    let lab = lab(&[policy(
+        vec![ContentRule {
+            redaction: Redaction::Reversible,
+            ..rule("pii.credit_card", true, false, Action::Redact)
+        }],
+        vec![],
+    )]);
+    let no_json = answer("{\"id\": ");
+    let unknown = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: compress\r\ncontent-length: 2\r\n\r\n{}";
+    for response in [&no_json[..], unknown] {
+        let mut run = Run::new(&lab);
+        run.client(&post(CHAT));
+        run.upstream(response);
+        assert_eq!(run.to_client, response);
+    }
+    let mut run = Run::new(&lab);
+    run.client(&post(CHAT));
+    let pseudonym = pseudonym_of_card(&run.to_upstream);
+    let events = stream_of(&["The card ", &pseudonym[..6], &pseudonym[6..], " ok"]);
+    let broken = events.replacen("data: ", "data: {\n\ndata: ", 3);
+    run.upstream(&chunked(&broken));
+    let streamed = dechunk(&run.to_client);
+    assert_eq!(streamed.matches("data: {\n\n").count(), 3, "{streamed}");
+    assert_eq!(
+        streamed.matches("data: ").count(),
+        broken.matches("data: ").count(),
+        "{streamed}"
+    );
+    assert!(streamed.contains("4111 1111 1111 1111"), "{streamed}");
+}
+
 #[test]
 fn a_secret_split_over_events_is_masked_whatever_the_split() {
     let key = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKL";

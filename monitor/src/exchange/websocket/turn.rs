@@ -164,7 +164,7 @@ impl Exchange {
 
     /// Whether the server's messages must be read.
     pub(super) fn must_read_answer(&self) -> bool {
-        self.applied.may_change_response()
+        self.may_change_response()
     }
 
     /// Whether policy must see the server's texts.
