@@ -155,13 +155,14 @@ impl World {
 
     /// Some rounds of a node's syncer.
     fn sync(&mut self, number: usize, net: Net) {
+        if self.nodes[number].agent.is_none() {
+            return;
+        }
+        // What was asked within the last moments is not asked again.
+        self.sleep(60);
         let node = &mut self.nodes[number];
         let Some(agent) = &mut node.agent else { return };
         node.net.set(net);
-        // What was asked within the last moments is not asked again.
-        self.clock.advance_ms(60);
-        self.now_ms += 60;
-        self.store.lock().sleep(60);
         agent.rounds.touched_ms = 0;
         if agent.rounds.run().is_ok() {
             node.heard_ms = self.now_ms;
@@ -243,12 +244,17 @@ impl World {
     /// The store loses what it knew: all of it, or what it was told since it was saved.
     fn lose(&mut self, stale: bool, new_run: bool, fresh_views: bool) {
         self.exact = false;
-        if fresh_views {
-            self.sync_all();
-        } else {
-            for number in 0..NODES {
-                self.start(number);
+        for number in 0..NODES {
+            self.start(number);
+            if fresh_views {
+                // Only who has used a budget has a view of it.
+                self.reserve(number, 1);
             }
+        }
+        if fresh_views {
+            // What one is granted in the first round, the others see in the second.
+            self.sync_all();
+            self.sync_all();
         }
         let saved = std::mem::take(&mut self.saved);
         match (stale, new_run) {
@@ -445,4 +451,25 @@ fn the_limit_holds_whatever_dies() {
         ..ProptestConfig::default()
     };
     proptest!(config, |(steps in prop::collection::vec(rough(), 1..60))| run(&server, &steps, false));
+}
+
+#[test]
+fn what_others_knew_of_a_node_that_is_not_heard_any_more_counts() {
+    let reserve = |node, tokens| Step::Reserve { node, tokens };
+    let steps = [
+        reserve(2, 70),
+        reserve(2, 242),
+        Step::Lose {
+            stale: false,
+            new_run: false,
+            fresh_views: true,
+        },
+        reserve(0, 1),
+        // One round of the first node before the store has waited for as long as leases live.
+        Step::Sleep { ms: TTL_MS - 60 },
+        reserve(0, 274),
+        reserve(0, 142),
+        reserve(0, 273),
+    ];
+    run(&Server::start(), &steps, false);
 }
