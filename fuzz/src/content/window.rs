@@ -19,6 +19,12 @@ pub fn check(input: &[u8]) {
     // A whole text shows some more.
     let whole = rules::scan(&text);
     for finding in &one {
+        if finding.detector == "prompt_injection" {
+            // Its span is chosen anew where base64 or spaced-out letters are read as what they stand for.
+            let mut spans = whole.iter().filter(|f| f.detector == finding.detector);
+            assert!(spans.any(|f| f.start < finding.end), "{text:?} {one:?} {whole:?}");
+            continue;
+        }
         let mut at = finding.start;
         while at < finding.end {
             let around = whole.iter().find(|f| f.start <= at && at < f.end);

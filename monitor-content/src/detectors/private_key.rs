@@ -32,8 +32,7 @@ pub(super) fn judge(text: &[u8], start: usize, label: usize, ahead: Ahead) -> Ve
     let name = text.get(label..end).unwrap_or_default();
     let rest = text.get(end..).unwrap_or_default();
     if !rest.starts_with(LABEL_END) {
-        let partial = LABEL_END.starts_with(rest) && end < label + MAX_LABEL_BYTES;
-        return if partial && ahead == Ahead::Wait {
+        return if LABEL_END.starts_with(rest) && ahead == Ahead::Wait {
             Verdict::Undecided
         } else {
             Verdict::Not
@@ -158,18 +157,18 @@ fn gap_end(text: &[u8], start: usize) -> usize {
 /// Whether the end label at `at` is complete.
 fn closed(text: &[u8], at: usize) -> bool {
     let name = at + END_LABEL.len();
-    let end = LABEL.run(text, name, name + MAX_LABEL_BYTES);
-    end == name + MAX_LABEL_BYTES || text.get(end..).is_some_and(|rest| rest.starts_with(LABEL_END))
+    let end = LABEL.run(text, name, name + 1 + MAX_LABEL_BYTES);
+    text.get(end..).is_some_and(|rest| rest.starts_with(LABEL_END))
 }
 
-/// The end of the end label at `at`, as far as it is there.
+/// The end of the end label at `at`, as far as it is there: a space, the name, dashes.
 fn end_label(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     if !rest.starts_with(END_LABEL) {
         return None;
     }
     let name = at + END_LABEL.len();
-    let end = LABEL.run(text, name, name + MAX_LABEL_BYTES);
+    let end = LABEL.run(text, name, name + 1 + MAX_LABEL_BYTES);
     let dashes = text
         .get(end..)
         .unwrap_or_default()

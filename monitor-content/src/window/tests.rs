@@ -195,6 +195,22 @@ fn userinfo_as_long_as_it_may_be_waits_for_its_sign() {
 }
 
 #[test]
+fn a_label_as_long_as_it_may_be_waits_for_its_dashes() {
+    for length in 46..=50 {
+        let name = format!("{}PRIVATE KEY", "A".repeat(length - 11));
+        let lines = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC".repeat(2);
+        let text = format!("{0}BEGIN {name}{0}\n{lines}\n{0}END {name}{0} end", "-----");
+        let found = scan(&text);
+        assert_eq!(!found.is_empty(), length <= 48, "{length}");
+        assert!(found.iter().all(|f| f.end == text.len() - 4), "{found:?}");
+        for cut in 0..text.len() {
+            agrees(&text, [&text[..cut], &text[cut..]]);
+        }
+        agrees(&text, chars(&text));
+    }
+}
+
+#[test]
 fn a_word_is_not_forgotten_for_a_number_within_another() {
     let text =
         "passport C01X00T47 12 34 56q9X2mZ7bL4kT1vR8nC3w 3704 0044 0532 0130 004111 1111 1111 11112a00:\n";
