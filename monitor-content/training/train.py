@@ -29,8 +29,8 @@ ROUNDS = 6
 EPOCHS = 3
 RATE = 1.0
 DECAY = 0.995
-# Share of harmless calibration texts over the threshold.
-FALSE_ALARMS = 0.012
+# Share of harmless calibration texts over the threshold; of test texts it is some less.
+FALSE_ALARMS = {"own": 0.0149, "untrusted": 0.0125}
 HEADS = ("own", "untrusted")
 
 
@@ -226,7 +226,7 @@ def calibrate(head, prepared, documents, false_alarms):
     order = np.argsort(-values, kind="stable")
     above = np.cumsum(shares[order]) / len(groups)
     cut = values[order][np.searchsorted(above, false_alarms)]
-    head.threshold = float(np.float32(min(0.99, max(0.5, np.ceil(cut * 100) / 100))))
+    head.threshold = float(np.float32(min(0.99, max(0.5, np.ceil(cut * 200) / 200))))
     say(f"{head.name}: calibration {head.calibration}, cut {cut:.4f}, threshold {head.threshold}")
 
 
@@ -275,7 +275,7 @@ def main():
     for name in HEADS:
         weights, bias = train_head(name, prepared, documents, importance(name), SEED)
         head = heads[name] = Head(name, weights, bias)
-        calibrate(head, prepared, documents, FALSE_ALARMS)
+        calibrate(head, prepared, documents, FALSE_ALARMS[name])
     tests = [i for i, d in enumerate(documents) if d.part == "test"]
     test_documents = [documents[i] for i in tests]
     test_prepared = Prepared([d.text_folded for d in test_documents])
@@ -328,7 +328,7 @@ def left_out(prepared, documents, heads):
 
             weights, bias = train_head(name, prepared, documents, of, SEED)
             head = Head(name, weights, bias)
-            calibrate(head, prepared, documents, FALSE_ALARMS)
+            calibrate(head, prepared, documents, FALSE_ALARMS[name])
             chosen = [i for i, d in enumerate(documents) if d.attack and d.source in sources and not d.extra.get("embedded") and applies(name, d)]
             if chosen:
                 hit = int((probability(head.scores(prepared, chosen), head.calibration) >= head.threshold).sum())
