@@ -4,6 +4,7 @@
 //! files of their own.
 
 mod clients;
+mod guardrail;
 mod origin;
 mod reversible;
 mod rules;
@@ -25,19 +26,25 @@ const KEY: &str = "sk-proj-T3BlbkFJabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 
 /// The suite `content`.
 pub(super) fn plan() -> Plan {
-    let config = AgentConfig::new().endpoint(&format!("{{host: {}, api: ollama}}", OLLAMA.name));
     let groups = [
         origin::tests(),
         reversible::tests(),
         rules::tests(),
         streams::tests(),
+        guardrail::tests(),
     ];
     Plan {
         suite: "content",
-        policies: streams::policies(rules::policies(reversible::policies(origin::policies(config)))),
+        policies: config(),
         tests: groups.into_iter().flatten().collect(),
         at_once: 1,
     }
+}
+
+/// The configuration of its agent.
+fn config() -> AgentConfig {
+    let config = AgentConfig::new().endpoint(&format!("{{host: {}, api: ollama}}", OLLAMA.name));
+    streams::policies(rules::policies(reversible::policies(origin::policies(config))))
 }
 
 /// The tests of the main suite.

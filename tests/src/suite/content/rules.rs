@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::lab::agent::AgentConfig;
+use crate::provider::log_contains;
 use crate::suite::runner::Test;
 use crate::suite::stage::Stage;
 
@@ -134,10 +135,18 @@ pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::new("rules::each_refuses_what_it_is_for_and_nothing_else", each),
         Test::new("rules::what_observes_only_records", observed),
+        Test::new(
+            "rules::an_operator_s_detector_finds_in_prompts_and_streams",
+            own_detector,
+        ),
     ]
 }
 
 pub(super) fn policies(config: AgentConfig) -> AgentConfig {
+    let config = config.key(
+        "detectors",
+        "- {name: corp.project, regex: 'PRJ-[0-9]{6}', keywords: [project, ticket], finds: \"project PRJ-123456\", passes: PRJ-1}",
+    );
     [
         (
             "injected",
@@ -154,6 +163,14 @@ pub(super) fn policies(config: AgentConfig) -> AgentConfig {
         (
             "models",
             "when: 'request.model == \"o1\"', content: [{detect: [\"topic.*\"], in: [user], action: block}]",
+        ),
+        (
+            "corp-asked",
+            "content: [{detect: [corp.project], in: [prompt], action: redact}]",
+        ),
+        (
+            "corp-told",
+            "content: [{detect: [corp.project], in: [response], action: redact}]",
         ),
         ("weapons", "content: [{detect: [topic.weapons], in: [user], action: block}]"),
         (
@@ -228,5 +245,31 @@ async fn observed(stage: Arc<Stage>) -> Result<()> {
         "{exchange}"
     );
     ensure!(!exchange.to_string().contains(KEY), "the record has the key");
+    Ok(())
+}
+
+/// The stand-in repeats the prompt in pieces of three characters.
+async fn own_detector(stage: Arc<Stage>) -> Result<()> {
+    for (tag, part, at_provider) in [("corp-asked-a", "user", false), ("corp-told-a", "text", true)] {
+        let prompt = format!("Repeat: about project PRJ-482913 and PRJ-1 ({tag})");
+        let launch = stage.openai(tag, &["--stream", "--prompt", &prompt])?;
+        let (truth, report) = stage.report(launch).await?;
+        ensure!(report["error"].is_null(), "{tag}: {report}");
+        let expected = format!("about project [REDACTED:project] and PRJ-1 ({tag})");
+        ensure!(report["answer"]["text"][0] == expected, "{tag}: {report}");
+        let body = &stage.served(tag)?.body;
+        ensure!(
+            log_contains(body, b"PRJ-482913") == at_provider,
+            "{tag}: what the provider got"
+        );
+        let exchange = stage.exchange(&truth).await?;
+        let finding = &exchange["findings"][0];
+        ensure!(
+            exchange["verdict"] == "redacted"
+                && finding["detector"] == "corp.project"
+                && finding["part"] == part,
+            "{tag}: {exchange}"
+        );
+    }
     Ok(())
 }
