@@ -1,5 +1,6 @@
 //! Whole HTTP/2 connections over in-memory pipes: a real h2 client, the relay, a real h2 server.
 
+mod content;
 mod limits;
 mod websocket;
 
